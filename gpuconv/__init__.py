@@ -1,0 +1,18 @@
+"""gpuconv: the same convolution on CuPy, NumPy, torch, JAX and dask arrays."""
+
+from gpuconv.backends.registry import use_backend
+from gpuconv.convolution import convolve, convolve_adjoint, convolve_separable, correlate, plan_convolution
+from gpuconv.methods.plan import Plan
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Plan",
+    "__version__",
+    "convolve",
+    "convolve_adjoint",
+    "convolve_separable",
+    "correlate",
+    "plan_convolution",
+    "use_backend",
+]

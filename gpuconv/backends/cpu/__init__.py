@@ -1,0 +1,17 @@
+"""NumPy arrays at the speed of SciPy's compiled loops. All of it on one screen."""
+
+from gpuconv.backends.cpu import fourier, lines, separable, windows
+from gpuconv.backends.registry import Implementation
+from gpuconv.core.problem import Problem
+
+
+def _always(problem: Problem) -> str | None:
+    return None
+
+
+TABLE = {
+    "correlate_axis": Implementation(lines.correlate_axis, lines.why_not),
+    "correlate_separable": Implementation(separable.correlate_separable, lines.why_not),
+    "correlate_windows": Implementation(windows.correlate_windows, _always),
+    "correlate_fourier": Implementation(fourier.correlate_fourier, _always),
+}

@@ -1,0 +1,1 @@
+"""What an array, an edge and a size are. Knows no algorithm."""

@@ -1,0 +1,26 @@
+"""Sizes in the Fourier domain."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+
+@lru_cache(maxsize=4096)
+def fast_length(size: int) -> int:
+    """Smallest even number >= size whose only prime factors are 2, 3 and 5 (1 for size 1).
+
+    Every FFT library is at its fastest there; even, because real transforms halve the last axis.
+    """
+    if size <= 1:
+        return 1
+    best = 1 << (size - 1).bit_length()
+    fives = 2
+    while fives < best:
+        threes = fives
+        while threes < best:
+            # threes * 2**k is the smallest multiple by a power of two that reaches size.
+            quotient = -(-size // threes)
+            best = min(best, threes << max(quotient - 1, 0).bit_length())
+            threes *= 3
+        fives *= 5
+    return best

@@ -1,0 +1,273 @@
+"""Who owns these arrays: library, namespace, device, dtype names, laziness, and moving small things home.
+
+This is the only module outside the backends that may name an array library. It never imports one: an array can only
+be a library's if its caller has loaded that library.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import array_api_compat
+import numpy as np
+
+from gpuconv.core.arguments import refusal
+from gpuconv.core.dtypes import check_supported
+
+_LIBRARIES = {
+    "array_api_compat.numpy": "numpy",
+    "array_api_compat.cupy": "cupy",
+    "array_api_compat.torch": "torch",
+    "array_api_compat.dask.array": "dask",
+    "jax.numpy": "jax",
+    "array_api_strict": "array_api_strict",
+}
+# Objects that hold an array and something else that a convolution would lose in silence.
+_CARRIERS = {
+    "pandas": "its index: pass series.to_numpy() and put the index back afterwards",
+    "xarray": "its coordinates: pass data.data and put them back with data.copy(data=result)",
+    "scipy.sparse": "its sparsity: pass matrix.toarray(), or convolve its dense blocks",
+    "sparse": "its sparsity: pass array.todense()",
+    "astropy.units": "its unit: pass quantity.value and multiply the unit back",
+    "pint": "its unit: pass quantity.magnitude and multiply the unit back",
+}
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where an array lives. `traced` means that values do not exist yet (jit, vmap) and must not be looked at."""
+
+    library: str
+    xp: Any
+    device: Any
+    traced: bool
+
+
+def read_image(x: Any, argument: str = "x") -> tuple[Any, Home]:
+    """The array itself and its home; sequences become NumPy arrays."""
+    if type(x) is np.ndarray:  # the common case, first and fast
+        return x, _NUMPY
+    _refuse_carriers(x, argument)
+    if isinstance(x, (list, tuple, int, float, complex, np.generic)):
+        return np.asarray(x), _NUMPY
+    if isinstance(x, np.ndarray):
+        return x.view(np.ndarray), _NUMPY
+    return x, home_of(x, argument)
+
+
+def home_of(x: Any, argument: str = "x") -> Home:
+    """Library, namespace and device of an array that is not a plain NumPy one."""
+    if isinstance(x, np.ndarray):
+        return _NUMPY
+    try:
+        xp = array_api_compat.array_namespace(x)
+    except TypeError:
+        raise TypeError(
+            refusal(
+                f"{argument} must be an array of NumPy, CuPy, torch, JAX, dask or another array-API library",
+                f"got {type(x).__module__}.{type(x).__qualname__}",
+                "Convert it with numpy.asarray first",
+            )
+        ) from None
+    library = _LIBRARIES.get(xp.__name__, xp.__name__)
+    return Home(library, xp, device_of(x), is_traced(x, library))
+
+
+_NUMPY = Home("numpy", array_api_compat.array_namespace(np.empty(0)), "cpu", False)
+
+
+def _refuse_carriers(x: Any, argument: str) -> None:
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(
+            refusal(
+                f"{argument} must be a plain array",
+                "got a numpy.ma.MaskedArray, whose mask would be lost",
+                "Pass x.filled(value), or convolve values and weights apart and divide",
+            )
+        )
+    if isinstance(x, np.matrix):
+        raise TypeError(
+            refusal(f"{argument} must be a plain array", "got a numpy.matrix", "Pass numpy.asarray(x)")
+        )
+    module = type(x).__module__ or ""
+    for carrier, loss in _CARRIERS.items():
+        if module == carrier or module.startswith(carrier + "."):
+            raise TypeError(
+                refusal(
+                    f"{argument} must be a plain array",
+                    f"got {module.split('.')[0]} {type(x).__name__}",
+                    f"gpuconv would lose {loss}",
+                )
+            )
+
+
+def device_of(x: Any) -> Any:
+    """Device of an array; None under tracing, where it is not known."""
+    if isinstance(x, np.ndarray):
+        return "cpu"
+    return array_api_compat.device(x)
+
+
+def dtype_name(dtype: Any) -> str:
+    """Plain name of any library's dtype: ``torch.float32`` and ``numpy.dtype("float32")`` are ``"float32"``."""
+    name = getattr(dtype, "name", None)
+    return name if isinstance(name, str) else str(dtype).rsplit(".", 1)[-1]
+
+
+def dtype_in(home: Home, name: str) -> Any:
+    """The dtype called `name` in a library, or the house error where the library cannot compute with it."""
+    if name in ("int64", "uint64", "float64", "complex128") and not has_double(home):
+        raise TypeError(
+            refusal(
+                f"this convolution gives {name}, which JAX computes only with 64-bit types enabled",
+                "jax_enable_x64 is off",
+                "Call jax.config.update('jax_enable_x64', True), or cast the inputs to float32",
+            )
+        )
+    if home.library == "torch" and name in ("uint16", "uint32", "uint64"):
+        raise TypeError(
+            refusal(
+                f"this convolution gives {name}, in which torch has no arithmetic",
+                "both inputs are unsigned",
+                "Cast one of them to a signed dtype, or use NumPy arrays",
+            )
+        )
+    return np.dtype(name) if home.library == "dask" else getattr(home.xp, name)
+
+
+def cast(home: Home, x: Any, name: str) -> Any:
+    """`x` as dtype `name`; the same object if it already has it."""
+    if dtype_name(x.dtype) == name:
+        return x
+    if home.library == "numpy":
+        return x.astype(name)
+    return home.xp.astype(x, dtype_in(home, name), copy=False)
+
+
+def has_double(home: Home) -> bool:
+    """False where JAX has its 64-bit types switched off."""
+    return home.library != "jax" or bool(sys.modules["jax"].config.jax_enable_x64)
+
+
+def is_traced(x: Any, library: str) -> bool:
+    """True while values do not exist: JAX tracers, and torch tensors inside torch.func or torch.compile."""
+    if library == "jax":
+        return isinstance(x, sys.modules["jax"].core.Tracer)
+    if library == "torch":
+        torch = sys.modules["torch"]
+        return bool(torch._C._functorch.is_functorch_wrapped_tensor(x)) or torch.compiler.is_compiling()
+    return False
+
+
+def is_lazy(home: Home) -> bool:
+    """True when looking at a value is impossible or would compute the whole graph."""
+    return home.traced or home.library == "dask"
+
+
+def chunks_of(x: Any, home: Home) -> tuple[int, ...] | None:
+    """Largest chunk on every axis of a chunked array; None for arrays in one piece."""
+    if home.library != "dask":
+        return None
+    if any(size != size for size in x.shape):  # NaN stands for a size dask does not know
+        raise ValueError(
+            refusal(
+                "a dask array needs known chunk sizes to be convolved",
+                f"x has shape {x.shape}",
+                "Call x.compute_chunk_sizes() first",
+            )
+        )
+    return tuple(max(sizes) for sizes in x.chunks)
+
+
+def is_writeable(home: Home) -> bool:
+    """True when elements can be assigned, so that `out=` makes sense."""
+    return home.library not in ("jax", "dask")
+
+
+def read_kernel(kernel: Any, home: Home, argument: str = "kernel") -> Any:
+    """The kernel as a NumPy array where its values can be read without waiting for a device, else as it is.
+
+    Sequences and NumPy arrays go with any image; arrays of another library than the image's are refused.
+    """
+    if type(kernel) is np.ndarray:
+        return kernel
+    _refuse_carriers(kernel, argument)
+    if isinstance(kernel, (list, tuple, int, float, complex, np.generic)):
+        return np.asarray(kernel)
+    if isinstance(kernel, np.ndarray):
+        return kernel.view(np.ndarray)
+    owner = home_of(kernel, argument)
+    if owner.library != home.library:
+        raise TypeError(
+            refusal(
+                f"{argument} must be a sequence, a NumPy array, or of the library that holds x",
+                f"x belongs to {home.library}, {argument} to {owner.library}",
+                "Convert one of them; gpuconv never moves data between libraries or devices behind your back",
+            )
+        )
+    if not owner.traced and str(owner.device) != str(home.device) and home.device is not None:
+        raise ValueError(
+            refusal(
+                f"{argument} must be on the device of x, or a NumPy array",
+                f"x is on {home.device}, {argument} on {owner.device}",
+                "Move the kernel, or pass it as a NumPy array",
+            )
+        )
+    return _on_host(kernel, owner)
+
+
+def _on_host(kernel: Any, owner: Home) -> Any:
+    """NumPy view of a kernel whose memory the CPU sees and which takes part in no differentiation."""
+    if owner.traced:
+        return kernel
+    if owner.library == "array_api_strict":
+        return np.from_dlpack(kernel)
+    if owner.library == "jax" and _dtype_is_numpys(kernel) and getattr(owner.device, "platform", "") == "cpu":
+        return np.asarray(kernel)
+    if owner.library == "torch" and _torch_is_readable(kernel) and dtype_name(kernel.dtype) != "bfloat16":
+        return kernel.detach().resolve_conj().resolve_neg().numpy()
+    return kernel
+
+
+def _dtype_is_numpys(kernel: Any) -> bool:
+    return dtype_name(kernel.dtype) != "bfloat16"
+
+
+def _torch_is_readable(kernel: Any) -> bool:
+    torch = sys.modules["torch"]
+    differentiated = kernel.requires_grad and torch.is_grad_enabled()
+    forward_mode = torch.autograd.forward_ad._current_level >= 0
+    return kernel.device.type == "cpu" and not differentiated and not forward_mode
+
+
+def dtype_of(x: Any, argument: str) -> str:
+    """Plain, supported dtype name of an array."""
+    return check_supported(dtype_name(x.dtype), argument)
+
+
+def bring_home(host: np.ndarray, home: Home, name: str) -> Any:
+    """A host-side parameter as an array of dtype `name` in the image's library and on its device."""
+    if home.library == "numpy":
+        return host.astype(name, copy=False)
+    via = "float32" if name in ("bfloat16", "float16") else name
+    moved = home.xp.asarray(np.ascontiguousarray(host, dtype=via), device=home.device)
+    return cast(home, moved, name)
+
+
+def to_numpy(x: Any) -> np.ndarray:
+    """A host copy of any library's array, for examples, files and tests; waits for the device."""
+    if isinstance(x, np.ndarray):
+        return x
+    home = home_of(x)
+    if home.library == "cupy":
+        return x.get()
+    if home.library == "torch":
+        x = x.detach().cpu().resolve_conj()
+        return x.float().numpy() if dtype_name(x.dtype) == "bfloat16" else x.numpy()
+    if home.library == "dask":
+        return to_numpy(x.compute())
+    if home.library == "array_api_strict":
+        return np.from_dlpack(x)
+    return np.asarray(x)

@@ -1,0 +1,92 @@
+"""An operation with the data taken out: frozen, hashable, the key of every cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from gpuconv.core.boundary import Span
+from gpuconv.core.dtypes import ITEMSIZE, DtypeRule, is_complex, is_integer, real_of
+from gpuconv.core.shapes import extended_shape, output_shape
+
+
+@dataclass(frozen=True)
+class KernelFacts:
+    """What planning needs to know of a kernel.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Samples per convolved axis, in the order of the spans.
+    dtype : str
+    residency : str
+        "host" if its values are at hand, "device" if reading them would wait for a GPU, "traced" if they do not
+        exist yet or take part in differentiation.
+    rank : int or None
+        Number of outer products that make up the kernel, where known and useful; None otherwise.
+    locally_exact : bool
+        True if those products meet every single tap to rounding, False if only the kernel as a whole.
+    bits : int or None
+        Integer kernels: ``2**bits`` is no less than the sum of the magnitudes of the taps; None if unknown.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    residency: str
+    rank: int | None = None
+    locally_exact: bool = True
+    bits: int | None = None
+
+    @property
+    def taps(self) -> int:
+        return prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One convolution without its data. `spans` are in ascending order of axis, in correlation form."""
+
+    library: str
+    device: str
+    traced: bool
+    shape: tuple[int, ...]
+    dtype: str
+    kernel: KernelFacts
+    rule: DtypeRule
+    spans: tuple[Span, ...]
+    accuracy: str = "norm"
+    chunks: tuple[int, ...] | None = None
+    """Largest chunk on every axis, for chunked libraries."""
+    has_double: bool = True
+    """False where the library has its 64-bit types switched off."""
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        return output_shape(self.shape, self.spans)
+
+    @property
+    def extended_shape(self) -> tuple[int, ...]:
+        return extended_shape(self.shape, self.spans)
+
+    @property
+    def outputs(self) -> int:
+        return prod(self.output_shape)
+
+    @property
+    def working_dtype(self) -> str:
+        """What the image is cast to before it is summed: a real image stays real beside a complex kernel."""
+        accumulator = self.rule.accumulator
+        return accumulator if is_complex(self.dtype) else real_of(accumulator)
+
+    @property
+    def itemsize(self) -> int:
+        return ITEMSIZE[self.rule.accumulator]
+
+    @property
+    def exact(self) -> bool:
+        return is_integer(self.rule.result)
+
+    @property
+    def extends(self) -> bool:
+        """True when samples beyond the ends of an axis are read, so that an extended copy may be needed."""
+        return not all(span.inside for span in self.spans)

@@ -1,0 +1,11 @@
+"""The few exceptions Python has no word for."""
+
+from __future__ import annotations
+
+
+class MissingLibraryError(ImportError):
+    """An optional library is needed for this call and is not installed; the message names the extra to install."""
+
+
+class DeviceError(RuntimeError):
+    """The device asked for is not there, or cannot be used; the message says why."""

@@ -1,0 +1,104 @@
+"""What methods cost: estimates in whole picoseconds and bytes, and the constants behind them.
+
+Constants are fixed and not tuned per machine, so that the same call takes the same path, and gives the same bits,
+everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from gpuconv.core.problem import Problem
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Picoseconds per unit of work for the arrays of one library.
+
+    Attributes
+    ----------
+    product : int
+        One multiply-add of a window tap and a sample.
+    line_product : int
+        The same along one axis.
+    butterfly : int
+        One sample and one factor of two of a real FFT (n log2 n of them).
+    copy : int
+        One sample read and written.
+    call : int
+        Starting one array operation.
+    calls_per_tap : int
+        Array operations that a window tap needs; 0 where a compiled loop does all taps.
+    source : str
+        Where the figures come from.
+    """
+
+    product: int
+    line_product: int
+    butterfly: int
+    copy: int
+    call: int
+    calls_per_tap: int
+    source: str
+
+
+_MEASURED = "benchmarks/results/methods-cpu.json"
+RATES = {
+    "numpy": Rates(800, 500, 350, 700, 10_000_000, 0, _MEASURED),
+    "array_api_strict": Rates(2000, 2000, 1200, 700, 20_000_000, 2, _MEASURED),
+    "torch": Rates(1500, 1500, 350, 700, 10_000_000, 2, _MEASURED),
+    "jax": Rates(1500, 1500, 600, 700, 40_000_000, 2, _MEASURED),
+    # Calculated from 3 TB/s and four transfers per tap, three per transform pass; not measured on a GPU yet.
+    "cupy": Rates(6, 6, 1, 3, 10_000_000, 2, "calculated, not yet measured"),
+}
+
+
+def rates(problem: Problem) -> Rates:
+    """Rates of the library that does the work; blocks of dask arrays count as NumPy's."""
+    if problem.library == "torch" and problem.device.startswith("cuda"):
+        return RATES["cupy"]
+    if problem.library == "jax" and "cuda" in problem.device:
+        return RATES["cupy"]
+    return RATES.get(problem.library, RATES["numpy"])
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one method would need for one problem.
+
+    Attributes
+    ----------
+    cost : int
+        Predicted time in picoseconds.
+    memory : int
+        Peak bytes on top of the input, the result included.
+    error : str
+        Error bound in words; empty for exact results.
+    lengths : tuple of int
+        FFT lengths per convolved axis, for the Fourier methods.
+    """
+
+    cost: int
+    memory: int
+    error: str
+    lengths: tuple[int, ...] = ()
+
+
+def width(problem: Problem) -> int:
+    """Work per sample relative to real single precision: twice for double, twice again for complex."""
+    factor = max(problem.itemsize // 4, 1)
+    return factor
+
+
+def extension_cost(problem: Problem) -> int:
+    """Cost of the copy with the boundary around it, where one is made."""
+    return prod(problem.extended_shape) * rates(problem).copy * width(problem) if problem.extends else 0
+
+
+def extension_memory(problem: Problem) -> int:
+    return prod(problem.extended_shape) * problem.itemsize if problem.extends else 0
+
+
+def result_memory(problem: Problem) -> int:
+    return problem.outputs * problem.itemsize

@@ -1,0 +1,82 @@
+"""The last step: round once, to the result's dtype or into the caller's array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gpuconv.core.arguments import refusal
+from gpuconv.core.dtypes import check_supported, integer_range, is_complex, is_integer
+from gpuconv.core.namespace import Home, cast, dtype_name, home_of, is_writeable
+from gpuconv.core.problem import Problem
+
+
+def deliver(result: Any, home: Home, problem: Problem, out: Any) -> Any:
+    """`result` as the caller wants it: a new array of the result's dtype, or written into `out`."""
+    if out is None:
+        return cast(home, result, problem.rule.result)
+    # The result is complete before the first write, so that `out` may be the input itself.
+    out[...] = convert(home, result, dtype_name(out.dtype))
+    return out
+
+
+def check_out(out: Any, home: Home, problem: Problem) -> None:
+    """Refuse an `out` that could not take the result, before any work is done."""
+    if out is None:
+        return
+    if not is_writeable(home):
+        raise TypeError(
+            refusal(
+                "out= needs an array whose elements can be assigned",
+                f"{home.library} arrays are immutable",
+                "Leave out= away and use the returned array",
+            )
+        )
+    owner = home_of(out, "out")
+    if owner.library != home.library or str(owner.device) != str(home.device):
+        raise TypeError(
+            refusal(
+                "out must live where x lives",
+                f"x is a {home.library} array on {home.device}, out a {owner.library} array on {owner.device}",
+                "Make out with the library and on the device of x",
+            )
+        )
+    if tuple(out.shape) != problem.output_shape:
+        raise ValueError(
+            refusal(
+                "out must have the shape of the result",
+                f"the result has shape {problem.output_shape}, out has {tuple(out.shape)}",
+                "Make out that shape",
+            )
+        )
+    name = check_supported(dtype_name(out.dtype), "out")
+    if is_complex(problem.rule.result) and not is_complex(name):
+        raise TypeError(
+            refusal(
+                "a complex result needs a complex out",
+                f"the result is {problem.rule.result}, out is {name}",
+                "Make out complex, or take the part you want from the returned array",
+            )
+        )
+    flags = getattr(out, "flags", None)
+    if flags is not None and getattr(flags, "writeable", True) is False:
+        raise ValueError(refusal("out must be writeable", "got a read-only array", "Pass a writeable one"))
+
+
+def convert(home: Home, x: Any, name: str) -> Any:
+    """`x` as dtype `name`. Into integers it rounds half to even and saturates; NaN becomes 0."""
+    source = dtype_name(x.dtype)
+    if source == name or not is_integer(name):
+        return cast(home, x, name)
+    xp = home.xp
+    low, high = integer_range(name)
+    if is_integer(source):
+        source_low, source_high = integer_range(source)
+        bounds = (max(low, source_low), min(high, source_high))
+        return cast(home, xp.clip(x, *bounds) if bounds != (source_low, source_high) else x, name)
+    x = xp.where(xp.isnan(x), xp.zeros_like(x), xp.round(x))
+    # `high` may not be a float (2**63 - 1): what reaches it is put there afterwards, not clipped to its neighbour.
+    above, below = x >= float(high), x <= float(low)
+    inside = xp.where(above | below, xp.zeros_like(x), x)
+    converted = cast(home, inside, name)
+    converted = xp.where(above, xp.asarray(high, dtype=converted.dtype, device=home.device), converted)
+    return xp.where(below, xp.asarray(low, dtype=converted.dtype, device=home.device), converted)

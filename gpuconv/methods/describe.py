@@ -1,0 +1,217 @@
+"""From arguments to a problem: validates, brings the kernel home, and takes the data out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from gpuconv.core.arguments import read_axes, read_choice, read_integer, read_per_axis, refusal
+from gpuconv.core.boundary import read_boundary
+from gpuconv.core.dtypes import DtypeRule, convolution_dtypes, integer_range, is_complex, is_integer, real_of
+from gpuconv.core.namespace import Home, cast, chunks_of, dtype_in, dtype_name, has_double, read_image, read_kernel
+from gpuconv.core.problem import KernelFacts, Problem
+from gpuconv.core.shapes import convolution_span, read_mode, read_origin
+from gpuconv.methods.separable import factorize
+
+METHODS = ("auto", "direct", "separable", "fft", "overlap")
+ACCURACIES = ("norm", "local")
+# Products below which direct summation is done before a rank test would be (a test costs tens of microseconds).
+TESTED_FROM = 100_000
+
+
+@dataclass(frozen=True)
+class Options:
+    """The arguments of a convolution that are not data, as given."""
+
+    operation: str
+    mode: str = "same"
+    boundary: Any = "constant"
+    origin: Any = 0
+    axes: Any = None
+    method: str = "auto"
+    accuracy: str = "norm"
+
+
+@dataclass(frozen=True)
+class Described:
+    """Arguments in normal form: the image as given, weights in correlation order, and the problem they pose."""
+
+    x: Any
+    weights: Any
+    home: Home
+    problem: Problem
+    options: Options
+
+
+def describe(x: Any, kernel: Any, options: Options) -> Described:
+    """Validate the arguments of a convolution and pose its problem. Reads sizes, and the kernel if it is at hand."""
+    x, home = read_image(x)
+    kernel = read_kernel(kernel, home)
+    options = _hashable(options)
+    problem, order = _pose_on(x, kernel, tuple(x.shape), options, home)
+    dtype_in(home, problem.rule.result)
+    weights = correlation_order(kernel, options.operation, order, problem.rule, home)
+    problem = replace(problem, kernel=kernel_facts(weights, problem, options.method))
+    return Described(x, weights, home, problem, options)
+
+
+def pose_forward(y: Any, kernel: Any, shape: tuple[int, ...], options: Options, home: Home) -> Problem:
+    """The problem whose adjoint is applied to `y`: that of an x of the given shape. Checks that y fits it."""
+    kernel = read_kernel(kernel, home)
+    shape = tuple(read_integer("each of shape", size) for size in shape)
+    problem, _ = _pose_on(y, kernel, shape, _hashable(options), home)
+    if tuple(y.shape) != problem.output_shape:
+        raise ValueError(
+            refusal(
+                "y must have the shape of the convolution",
+                f"convolving shape {shape} gives {problem.output_shape}, y has {tuple(y.shape)}",
+                "Check shape, mode and axes",
+            )
+        )
+    return problem
+
+
+def _pose_on(
+    x: Any, kernel: Any, shape: tuple[int, ...], options: Options, home: Home
+) -> tuple[Problem, tuple[int, ...]]:
+    return _pose(
+        home.library,
+        str(home.device),
+        home.traced,
+        shape,
+        dtype_name(x.dtype),
+        tuple(kernel.shape),
+        dtype_name(kernel.dtype),
+        options,
+        chunks_of(x, home),
+        has_double(home),
+    )
+
+
+def _hashable(options: Options) -> Options:
+    if not any(isinstance(value, list) for value in (options.boundary, options.origin, options.axes)):
+        return options
+    return replace(
+        options, **{name: _frozen(getattr(options, name)) for name in ("boundary", "origin", "axes")}
+    )
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(entry) for entry in value) if isinstance(value, (list, tuple)) else value
+
+
+@lru_cache(maxsize=1024)
+def _pose(
+    library: str,
+    device: str,
+    traced: bool,
+    shape: tuple[int, ...],
+    dtype: str,
+    kernel_shape: tuple[int, ...],
+    kernel_dtype: str,
+    options: Options,
+    chunks: tuple[int, ...] | None,
+    double: bool,
+) -> tuple[Problem, tuple[int, ...]]:
+    """The problem without the kernel's facts, and the order that sorts the kernel's dimensions by axis."""
+    facts = KernelFacts(kernel_shape, kernel_dtype, "traced")
+    rule = convolution_dtypes(dtype, (kernel_dtype, facts.taps))
+    mode = read_mode(options.mode)
+    read_choice("method", options.method, METHODS)
+    read_choice("accuracy", options.accuracy, ACCURACIES)
+    axes = read_axes(options.axes, len(shape))
+    _check_dimensions(kernel_shape, axes, options)
+    boundaries = read_per_axis("boundary", options.boundary, len(axes), read_boundary)
+    origins = read_per_axis("origin", options.origin, len(axes), read_origin)
+    order = tuple(sorted(range(len(axes)), key=axes.__getitem__))
+    spans = tuple(
+        convolution_span(axes[i], shape[axes[i]], kernel_shape[i], mode, origins[i], boundaries[i]) for i in order
+    )
+    facts = replace(facts, shape=tuple(kernel_shape[i] for i in order))
+    problem = Problem(
+        library, device, traced, shape, dtype, facts, rule, spans, options.accuracy, chunks, double
+    )
+    return problem, order
+
+
+def _check_dimensions(kernel_shape: tuple[int, ...], axes: tuple[int, ...], options: Options) -> None:
+    if not axes:
+        raise ValueError(
+            refusal("a convolution needs at least one axis", f"got axes={options.axes!r}", "Give x a dimension")
+        )
+    if len(kernel_shape) != len(axes):
+        raise ValueError(
+            refusal(
+                "kernel needs one dimension per convolved axis",
+                f"kernel has shape {kernel_shape}, axes={axes}",
+                f"Give axes of length {len(kernel_shape)}, or reshape the kernel",
+            )
+        )
+
+
+def correlation_order(kernel: Any, operation: str, order: tuple[int, ...], rule: DtypeRule, home: Home) -> Any:
+    """Weights ``w`` of ``y[i] = sum_j w[j] x~[first + i + j]``: reversed for convolve, conjugated for correlate.
+
+    Weights at hand become 64-bit host arrays (of the result's dtype for integers), others the accumulator's dtype.
+    """
+    at_hand = isinstance(kernel, np.ndarray)
+    xp = np if at_hand else home.xp
+    kernel_is_complex = is_complex(dtype_name(kernel.dtype))
+    if order != tuple(range(len(order))):
+        kernel = xp.transpose(kernel, order) if at_hand else xp.permute_dims(kernel, order)
+    if operation == "convolve":
+        kernel = xp.flip(kernel)
+    elif kernel_is_complex:
+        kernel = xp.conj(kernel)
+    if at_hand:
+        exact = is_integer(rule.result)
+        return np.ascontiguousarray(kernel, rule.result if exact else "complex128" if kernel_is_complex else "float64")
+    return cast(home, kernel, rule.accumulator if kernel_is_complex else real_of(rule.accumulator))
+
+
+def kernel_facts(weights: Any, problem: Problem, method: str) -> KernelFacts:
+    """Facts of weights in correlation order. The rank is tested where a separable method could pay."""
+    facts = problem.kernel
+    if not isinstance(weights, np.ndarray):
+        return replace(facts, residency="device" if not problem.traced and problem.library == "cupy" else "traced")
+    facts = replace(facts, residency="host", bits=_bits(weights) if problem.exact else None)
+    worth_it = method == "auto" and problem.outputs * facts.taps >= TESTED_FROM
+    if len(problem.spans) > 1 and (method == "separable" or worth_it):
+        factors = factorize(weights, problem.rule.accumulator)
+        if factors is not None:
+            facts = replace(facts, rank=len(factors.banks), locally_exact=factors.locally_exact)
+    return facts
+
+
+def _bits(weights: np.ndarray) -> int:
+    """Smallest b with ``sum |weights| <= 2**b``, in Python's integers, which do not overflow."""
+    return sum(abs(tap) for tap in weights.ravel().tolist()).bit_length()
+
+
+def read_fill(cval: Any, problem: Problem) -> Any:
+    """The fill value as a Python number that the image's dtype can hold."""
+    if isinstance(cval, (np.ndarray, np.generic)) and np.ndim(cval) == 0:
+        cval = cval.item()
+    if isinstance(cval, bool) or not isinstance(cval, (int, float, complex)):
+        raise TypeError(refusal("cval must be a number", f"got {cval!r}", "Give a plain int, float or complex"))
+    if isinstance(cval, complex) and not is_complex(problem.dtype):
+        raise ValueError(
+            refusal(
+                "cval of a real image must be real", f"got {cval!r} for dtype {problem.dtype}", "Cast x to complex first"
+            )
+        )
+    if not problem.exact:
+        return cval
+    low, high = integer_range(problem.dtype)
+    if cval != cval or cval in (float("inf"), float("-inf")) or int(cval) != cval or not low <= cval <= high:
+        raise ValueError(
+            refusal(
+                "cval of an integer convolution must be a sample that x could have",
+                f"got {cval!r} for dtype {problem.dtype}",
+                f"Give a whole number from {low} to {high}, or cast x to a floating dtype",
+            )
+        )
+    return int(cval)

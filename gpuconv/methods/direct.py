@@ -1,0 +1,53 @@
+"""The definition itself: every output is the sum over the kernel's taps."""
+
+from __future__ import annotations
+
+from math import isqrt
+from typing import Any
+
+from gpuconv.backends import registry
+from gpuconv.core.dtypes import EPS
+from gpuconv.core.namespace import cast, home_of
+from gpuconv.core.problem import Problem
+from gpuconv.methods.costs import (
+    Estimate,
+    extension_cost,
+    extension_memory,
+    rates,
+    result_memory,
+    width,
+)
+
+
+def primitive(problem: Problem) -> str:
+    return "correlate_axis" if len(problem.spans) == 1 else "correlate_windows"
+
+
+def why_not(problem: Problem) -> str | None:
+    return None
+
+
+def estimate(problem: Problem) -> Estimate:
+    rate = rates(problem)
+    taps = problem.kernel.taps
+    per_product = rate.line_product if len(problem.spans) == 1 else rate.product
+    cost = (
+        problem.outputs * taps * per_product * width(problem)
+        + rate.call * (1 + rate.calls_per_tap * taps)
+        + extension_cost(problem)
+    )
+    memory = extension_memory(problem) + result_memory(problem) * (1 if rate.calls_per_tap == 0 else 3)
+    return Estimate(cost, memory, local_bound(problem, taps))
+
+
+def local_bound(problem: Problem, taps: int) -> str:
+    """Rounding of a sum of `taps` products: relative to the products themselves, sample by sample."""
+    if problem.exact:
+        return "exact"
+    terms = isqrt(4 * taps - 1) + 1  # 2 sqrt(taps), rounded up
+    return f"{terms * EPS[problem.rule.accumulator]:.1e} sum |k||x|, locally"
+
+
+def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any) -> Any:
+    x = cast(home_of(x), x, problem.working_dtype)
+    return registry.select(primitive(problem), problem)(x, weights, problem.spans, cval)

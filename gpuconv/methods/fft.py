@@ -1,0 +1,93 @@
+"""One transform of the whole: the convolution theorem on the extended array."""
+
+from __future__ import annotations
+
+from math import prod, sqrt
+from typing import Any
+
+from gpuconv.backends import registry
+from gpuconv.core.dtypes import EPS, is_complex, largest_magnitude
+from gpuconv.core.frequencies import fast_length
+from gpuconv.core.namespace import cast, home_of
+from gpuconv.core.problem import Problem
+from gpuconv.methods.costs import Estimate, extension_cost, extension_memory, rates, result_memory, width
+
+# Rounding of three transforms of n = 2^m samples is below (3 + 3 sqrt(5) + 3) m unit roundoffs, relative to the norms
+# of both factors (C. Percival, Math. Comp. 72, 2003, theorem 5.1, DOI 10.1090/S0025-5718-02-01419-9). In eps, which is
+# two roundoffs, that is 6.4 m; 8 m leaves room for lengths with factors of 3 and 5.
+ERROR_CONSTANT = 8
+
+
+def primitive(problem: Problem) -> str:
+    return "correlate_fourier"
+
+
+def why_not(problem: Problem) -> str | None:
+    return why_not_fourier(problem, tuple(span.length for span in problem.spans))
+
+
+def why_not_fourier(problem: Problem, lengths: tuple[int, ...]) -> str | None:
+    """What speaks against transforms of the given lengths."""
+    if problem.accuracy == "local":
+        return "accuracy='local' forbids transforms, whose error is relative to the largest samples of a block"
+    if problem.exact and not problem.has_double:
+        return "integers need a double-precision transform, and 64-bit types are off"
+    if problem.exact:
+        error = integer_error(problem, prod(lengths))
+        if not error < 0.25:
+            return f"integers must be exact, and the transform's error could reach {error:.1g}"
+    return None
+
+
+def integer_error(problem: Problem, samples: int) -> float:
+    """Largest error a double-precision transform can make on integers of these dtypes; infinite if unknown."""
+    if problem.kernel.bits is None:
+        return float("inf")
+    norms = largest_magnitude(problem.dtype) * sqrt(samples) * 2.0**problem.kernel.bits
+    return max(norm_bound(samples, "float64") * norms, norms * 2.0**-54)
+
+
+def norm_bound(samples: int, dtype: str) -> float:
+    """c eps log2 N: the error relative to ``||x|| ||k||`` over a block of N samples."""
+    return ERROR_CONSTANT * EPS[dtype] * max((samples - 1).bit_length(), 1)
+
+
+def describe_bound(problem: Problem, samples: int) -> str:
+    if problem.exact:
+        return "exact (rounded from a transform that is exact to below 1/4)"
+    return f"{norm_bound(samples, problem.rule.accumulator):.1e} ||x|| ||k|| over a block, not locally"
+
+
+def estimate(problem: Problem) -> Estimate:
+    lengths = tuple(fast_length(span.length) for span in problem.spans)
+    return fourier_estimate(problem, lengths, 1)
+
+
+def fourier_estimate(problem: Problem, lengths: tuple[int, ...], count: int) -> Estimate:
+    """Estimate for `count` blocks (of all batches together) with transforms of `lengths`."""
+    rate = rates(problem)
+    samples = prod(lengths)
+    batches = problem.outputs // max(prod(span.count for span in problem.spans), 1)
+    logs = max((samples - 1).bit_length(), 1)
+    transforms = (3 if is_complex(problem.kernel.dtype) and not is_complex(problem.rule.accumulator) else 2) * count
+    # 64-bit integers and all others are transformed in double precision.
+    scale = 2 if problem.exact else width(problem)
+    itemsize = 8 if problem.exact else problem.itemsize
+    cost = (
+        (transforms * batches + 1) * samples * logs * rate.butterfly * scale
+        + 10 * rate.call * count
+        + extension_cost(problem)
+    )
+    block = samples * itemsize * batches
+    memory = 3 * block + 2 * samples * itemsize + result_memory(problem)
+    if count == 1:
+        memory += extension_memory(problem)
+    return Estimate(cost, memory, describe_bound(problem, samples), lengths)
+
+
+def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any) -> Any:
+    """Integers go through double precision and are rounded back; `why_not` has made sure that this is exact."""
+    home = home_of(x)
+    x = cast(home, x, "float64" if problem.exact else problem.working_dtype)
+    y = registry.select(primitive(problem), problem)(x, weights, problem.spans, cval, estimate.lengths)
+    return cast(home, home.xp.round(y), problem.rule.result) if problem.exact else y

@@ -1,0 +1,57 @@
+"""Overlap-save: transforms of blocks a few kernels long, so that no padded copy of the whole is needed."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from gpuconv.core.frequencies import fast_length
+from gpuconv.core.problem import Problem
+from gpuconv.methods import fft
+from gpuconv.methods.costs import Estimate
+
+primitive = fft.primitive
+
+# Block lengths tried, in kernel lengths. Short blocks waste their overlap, long ones leave the cache.
+FACTORS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
+# Shorter transforms than this spend their time on being started, by number of convolved axes.
+SHORTEST = {1: 4096, 2: 128, 3: 32}
+
+
+def candidates(problem: Problem) -> list[tuple[int, ...]]:
+    """Block lengths to choose from: a few kernels per axis, and no axis longer than the whole needs.
+
+    Where every one of them covers everything, that one block is left, and overlap-save is the fft method.
+    """
+    shortest = SHORTEST.get(len(problem.spans), 16)
+    whole = tuple(fast_length(span.length) for span in problem.spans)
+    found = {
+        tuple(
+            min(fast_length(max(factor * span.taps, shortest)), length)
+            for span, length in zip(problem.spans, whole, strict=True)
+        )
+        for factor in FACTORS
+    }
+    return sorted(lengths for lengths in found if block_count(problem, lengths) > 1) or [whole]
+
+
+def block_count(problem: Problem, lengths: tuple[int, ...]) -> int:
+    return prod(
+        -(-span.count // (length - span.taps + 1)) for span, length in zip(problem.spans, lengths, strict=True)
+    )
+
+
+def why_not(problem: Problem) -> str | None:
+    reasons = [fft.why_not_fourier(problem, lengths) for lengths in candidates(problem)]
+    return None if None in reasons else reasons[0]
+
+
+def estimate(problem: Problem) -> Estimate:
+    """The cheapest of the candidate block lengths."""
+    usable = [lengths for lengths in candidates(problem) if fft.why_not_fourier(problem, lengths) is None]
+    estimates = [fft.fourier_estimate(problem, lengths, block_count(problem, lengths)) for lengths in usable]
+    return min(estimates, key=lambda estimate: estimate.cost)
+
+
+def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any) -> Any:
+    return fft.run(problem, estimate, x, weights, cval)

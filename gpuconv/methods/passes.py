@@ -1,0 +1,118 @@
+"""One-dimensional passes, one axis after another: what `convolve_separable` asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gpuconv.backends import registry
+from gpuconv.backends.generic.separable import fill_first
+from gpuconv.core.arguments import read_axes, read_per_axis, refusal
+from gpuconv.core.boundary import read_boundary
+from gpuconv.core.dtypes import convolution_dtypes, is_complex
+from gpuconv.core.namespace import cast, chunks_of, dtype_in, dtype_name, has_double, read_image, read_kernel
+from gpuconv.core.problem import KernelFacts, Problem
+from gpuconv.core.shapes import convolution_span, read_mode, read_origin
+from gpuconv.methods.describe import Described, Options, correlation_order, kernel_facts, read_fill
+from gpuconv.methods.plan import METHODS, Plan, choose_plan, empty_result
+
+
+def describe_passes(x: Any, taps: Sequence[Any], options: Options) -> Described:
+    """Validate the arguments of a separable convolution; its weights are one array of taps per span."""
+    x, home = read_image(x)
+    axes = read_axes(options.axes, x.ndim)
+    lines = [read_kernel(line, home, "each of taps") for line in _sequence(taps)]
+    _check_lines(lines, axes)
+    rule = convolution_dtypes(dtype_name(x.dtype), *((dtype_name(line.dtype), line.shape[0]) for line in lines))
+    dtype_in(home, rule.result)
+    mode = read_mode(options.mode)
+    boundaries = read_per_axis("boundary", options.boundary, len(axes), read_boundary)
+    origins = read_per_axis("origin", options.origin, len(axes), read_origin)
+    order = sorted(range(len(axes)), key=axes.__getitem__)
+    spans = tuple(
+        convolution_span(axes[i], x.shape[axes[i]], lines[i].shape[0], mode, origins[i], boundaries[i]) for i in order
+    )
+    weights = [correlation_order(lines[i], options.operation, (0,), rule, home) for i in order]
+    at_hand = all(isinstance(line, np.ndarray) for line in weights)
+    dtypes = [dtype_name(line.dtype) for line in weights]
+    facts = KernelFacts(
+        tuple(span.taps for span in spans),
+        next((dtype for dtype in dtypes if is_complex(dtype)), dtypes[0]),
+        "host" if at_hand else "traced",
+        1,
+    )
+    problem = Problem(
+        home.library,
+        str(home.device),
+        home.traced,
+        tuple(x.shape),
+        dtype_name(x.dtype),
+        facts,
+        rule,
+        spans,
+        options.accuracy,
+        chunks_of(x, home),
+        has_double(home),
+    )
+    return Described(x, weights, home, problem, options)
+
+
+def _sequence(taps: Any) -> Sequence[Any]:
+    if isinstance(taps, (list, tuple)):
+        return taps
+    raise TypeError(
+        refusal(
+            "taps must be a list or tuple with one 1-D array per convolved axis",
+            f"got {type(taps).__name__}",
+            "Write [taps] for a single axis",
+        )
+    )
+
+
+def _check_lines(lines: Sequence[Any], axes: tuple[int, ...]) -> None:
+    if len(lines) != len(axes) or not lines:
+        raise ValueError(
+            refusal(
+                "taps needs one entry per convolved axis",
+                f"got {len(lines)} entries for axes {axes}",
+                "Name the axes, or give taps for all of them",
+            )
+        )
+    for line in lines:
+        if line.ndim != 1:
+            raise ValueError(
+                refusal("each of taps must be one-dimensional", f"got shape {tuple(line.shape)}", "Flatten it")
+            )
+
+
+def accumulate_passes(described: Described, cval: Any) -> Any:
+    """The result before rounding: one fused primitive if all axes are summed directly, else axis by axis."""
+    problem, home = described.problem, described.home
+    cval = read_fill(cval, problem)
+    if problem.outputs == 0:
+        return empty_result(home, problem)
+    x = cast(home, described.x, problem.working_dtype)
+    plans = _plan_passes(described)
+    if all(plan.method == "direct" for plan in plans):
+        return registry.select("correlate_separable", problem)(x, [described.weights], problem.spans, cval)
+    x, spans = fill_first(x, problem.spans, cval)
+    for plan, line, span in zip(plans, described.weights, spans, strict=True):
+        step = replace(plan.problem, shape=tuple(x.shape), dtype=dtype_name(x.dtype), spans=(span,))
+        x = METHODS[plan.method].run(step, choose_plan(step, plan.options).estimate, x, line, cval)
+    return x
+
+
+def _plan_passes(described: Described) -> list[Plan]:
+    """A plan per axis, each for the array that the passes before it leave."""
+    problem = described.problem
+    shape, plans = list(problem.shape), []
+    for span, line in zip(problem.spans, described.weights, strict=True):
+        facts = KernelFacts((span.taps,), dtype_name(line.dtype), problem.kernel.residency)
+        step = replace(problem, shape=tuple(shape), dtype=problem.working_dtype, spans=(span,), kernel=facts)
+        step = replace(step, kernel=kernel_facts(line, step, "auto"))
+        plans.append(choose_plan(step, Options("convolve", accuracy=problem.accuracy)))
+        shape[span.axis] = span.count
+    return plans

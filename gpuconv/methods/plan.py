@@ -1,0 +1,206 @@
+"""Plans: what every method would cost, which one is taken, and carrying it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+from gpuconv.backends import registry
+from gpuconv.core.arguments import refusal
+from gpuconv.core.namespace import Home, dtype_in
+from gpuconv.core.problem import Problem
+from gpuconv.methods import direct, fft, overlap, separable
+from gpuconv.methods.costs import Estimate
+from gpuconv.methods.deliver import deliver
+from gpuconv.methods.describe import Described, Options, describe, read_fill
+
+METHODS: dict[str, ModuleType] = {"direct": direct, "separable": separable, "fft": fft, "overlap": overlap}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one convolution is carried out, and why. Frozen, hashable, printable, reusable.
+
+    Attributes
+    ----------
+    problem : Problem
+        Sizes, dtypes and boundaries: everything but the data.
+    method : str
+        "direct", "separable", "fft" or "overlap".
+    estimates : tuple of (str, Estimate or str)
+        Per method what it would need, or the sentence against it.
+
+    Examples
+    --------
+    >>> import numpy as np, gpuconv
+    >>> plan = gpuconv.plan_convolution(np.zeros((64, 64), np.float32), np.ones((3, 3)))
+    >>> plan.method
+    'direct'
+    >>> plan.execute(np.ones((64, 64), np.float32), np.ones((3, 3)))[0, 0].item()
+    4.0
+    """
+
+    problem: Problem
+    method: str
+    estimates: tuple[tuple[str, Estimate | str], ...]
+    options: Options
+
+    @property
+    def estimate(self) -> Estimate:
+        """Cost, memory and error bound of the chosen method."""
+        estimate = dict(self.estimates)[self.method]
+        assert isinstance(estimate, Estimate)
+        return estimate
+
+    @property
+    def cost(self) -> float:
+        """Predicted time in seconds on the machine that the planner's constants come from."""
+        return self.estimate.cost * 1e-12
+
+    @property
+    def memory(self) -> int:
+        """Predicted peak in bytes on top of the input, the result included."""
+        return self.estimate.memory
+
+    @property
+    def error(self) -> str:
+        """Error bound in words: relative to what, and whether it holds sample by sample."""
+        return self.estimate.error
+
+    @property
+    def backend(self) -> str:
+        """Name of the backend that runs the primitive."""
+        return registry.selected_backend(METHODS[self.method].primitive(self.problem), self.problem)
+
+    def execute(self, x: Any, kernel: Any, /, *, cval: Any = 0.0, out: Any = None) -> Any:
+        """Carry out the plan on arrays like those it was made for.
+
+        Parameters
+        ----------
+        x, kernel : array
+            Of the shapes, dtypes, library and device that the plan was made for.
+        cval : number
+            Fill value of a constant boundary.
+        out : array, optional
+            Where to put the result.
+
+        Returns
+        -------
+        array
+            The convolution.
+
+        Raises
+        ------
+        ValueError
+            If the arrays pose another problem than the plan's, or the kernel has another rank.
+
+        Examples
+        --------
+        >>> import numpy as np, gpuconv
+        >>> plan = gpuconv.plan_convolution(np.zeros(4), np.zeros(2), mode="full")
+        >>> plan.execute(np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 1.0])).tolist()
+        [1.0, 3.0, 5.0, 7.0, 4.0]
+        """
+        described = describe(x, kernel, self.options)
+        differing = [
+            f"{name} is {getattr(described.problem, name)!r}, planned {getattr(self.problem, name)!r}"
+            for name in ("library", "device", "traced", "shape", "dtype", "kernel", "chunks")
+            if getattr(described.problem, name) != getattr(self.problem, name)
+        ]
+        if differing:
+            raise ValueError(
+                refusal("a plan runs on arrays like those it was made for", "; ".join(differing), "Make a new plan")
+            )
+        return run(self, described, cval, out)
+
+    def __str__(self) -> str:
+        problem = self.problem
+        lines = [
+            f"{problem.dtype} {problem.shape} with a {problem.kernel.dtype} kernel {problem.kernel.shape} "
+            f"on axes {tuple(span.axis for span in problem.spans)}, {problem.library}: "
+            f"{problem.rule.result} {problem.output_shape}",
+            f"method {self.method} on the {self.backend} backend",
+        ]
+        lines += [f"  {'*' if name == self.method else ' '} {name:<10}{_row(entry)}" for name, entry in self.estimates]
+        return "\n".join(lines)
+
+
+def _row(entry: Estimate | str) -> str:
+    if isinstance(entry, str):
+        return f"not: {entry}"
+    lengths = f", transforms of {entry.lengths}" if entry.lengths else ""
+    return f"{_seconds(entry.cost)}, {_bytes(entry.memory)}, error {entry.error}{lengths}"
+
+
+def _seconds(picoseconds: int) -> str:
+    for unit, size in (("s", 10**12), ("ms", 10**9)):
+        if picoseconds >= size:
+            return f"{picoseconds / size:.3g} {unit}"
+    return f"{picoseconds / 1e6:.3g} us"
+
+
+def _bytes(count: int) -> str:
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count} B"
+
+
+@lru_cache(maxsize=1024)
+def choose_plan(problem: Problem, options: Options) -> Plan:
+    """The cheapest method that can, or the one asked for; estimates of all of them."""
+    posed = _block_problem(problem)
+    entries: list[tuple[str, Estimate | str]] = []
+    for name, module in METHODS.items():
+        reason = module.why_not(posed)
+        entries.append((name, module.estimate(posed) if reason is None else reason))
+    usable = {name: entry for name, entry in entries if isinstance(entry, Estimate)}
+    if options.method == "auto":
+        method = min(usable, key=lambda name: usable[name].cost)
+    elif options.method in usable:
+        method = options.method
+    else:
+        raise ValueError(
+            refusal(
+                f"method={options.method!r} cannot run this convolution",
+                str(dict(entries)[options.method]),
+                "Use method='auto', or another of " + ", ".join(usable),
+            )
+        )
+    return Plan(problem, method, tuple(entries), options)
+
+
+def _block_problem(problem: Problem) -> Problem:
+    """What one chunk of a chunked array poses; the problem itself for arrays in one piece."""
+    if problem.chunks is None:
+        return problem
+    spans = tuple(
+        span.part(0, min(span.count, max(problem.chunks[span.axis], span.taps - 1, 1))) for span in problem.spans
+    )
+    shape = list(problem.chunks)
+    for span in spans:
+        shape[span.axis] = span.size
+    return replace(problem, shape=tuple(shape), spans=spans)
+
+
+def run(plan: Plan, described: Described, cval: Any, out: Any) -> Any:
+    """Carry out `plan`, then round once to the result's dtype or into `out`."""
+    return deliver(accumulate(plan, described, cval), described.home, plan.problem, out)
+
+
+def accumulate(plan: Plan, described: Described, cval: Any) -> Any:
+    """The result before rounding, in the accumulator's dtype."""
+    problem, home = plan.problem, described.home
+    cval = read_fill(cval, problem)
+    if problem.outputs == 0:
+        return empty_result(home, problem)
+    return METHODS[plan.method].run(problem, plan.estimate, described.x, described.weights, cval)
+
+
+def empty_result(home: Home, problem: Problem) -> Any:
+    """An array of the result's shape without samples."""
+    return home.xp.zeros(
+        problem.output_shape, dtype=dtype_in(home, problem.rule.accumulator), device=home.device
+    )

@@ -1,0 +1,152 @@
+"""Kernels that are outer products, or short sums of them: one pass per axis instead of all taps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil, gcd, log2
+from typing import Any
+
+import numpy as np
+
+from gpuconv.backends import registry
+from gpuconv.core.dtypes import EPS
+from gpuconv.core.namespace import cast, home_of
+from gpuconv.core.problem import Problem
+from gpuconv.methods.costs import Estimate, extension_cost, extension_memory, rates, result_memory, width
+from gpuconv.methods.direct import local_bound
+
+# A product of rounded factors is off by an eps or two per element; more than this is not an outer product.
+TOLERANCE = 4
+# Sums of more terms than this never pay: each costs a pass per axis and a buffer.
+MOST_TERMS = 8
+
+
+@dataclass(frozen=True)
+class Factors:
+    """A kernel as a sum of outer products: one list of taps per term, one taps array per axis."""
+
+    banks: tuple[tuple[np.ndarray, ...], ...]
+    locally_exact: bool
+    """True if every single tap is met to rounding, not only the kernel as a whole."""
+
+
+def factorize(weights: np.ndarray, dtype: str) -> Factors | None:
+    """Outer products that make up `weights` to the rounding of `dtype`; None if there is no short sum of them."""
+    return _factorize(weights.tobytes(), weights.shape, weights.dtype.str, dtype)
+
+
+@lru_cache(maxsize=256)
+def _factorize(data: bytes, shape: tuple[int, ...], stored: str, dtype: str) -> Factors | None:
+    weights = np.frombuffer(data, stored).reshape(shape)
+    if weights.dtype.kind in "iu":
+        bank = _integer_factors(weights)
+        return None if bank is None else Factors((bank,), True)
+    if not np.isfinite(weights).all() or not weights.any():
+        return None
+    eps = EPS[dtype]
+    bank = _outer_product(weights, eps)
+    if bank is not None:
+        return Factors((bank,), True)
+    banks = _low_rank(weights, eps) if weights.ndim == 2 else None
+    return None if banks is None else Factors(banks, False)
+
+
+def _outer_product(weights: np.ndarray, eps: float) -> tuple[np.ndarray, ...] | None:
+    """Lines through the largest element, if their outer product gives every element back within 4 eps."""
+    centre = np.unravel_index(np.abs(weights).argmax(), weights.shape)
+    pivot = weights[centre]
+    bank = []
+    for axis in range(weights.ndim):
+        line = weights[(*centre[:axis], slice(None), *centre[axis + 1 :])]
+        bank.append(line / pivot)
+    product = _outer(bank) * pivot
+    if not np.all(np.abs(product - weights) <= TOLERANCE * eps * np.abs(weights)):
+        return None
+    # Powers of two, so that later passes cannot overflow where the result does not, and nothing is rounded.
+    scale = 1.0
+    for axis in range(1, weights.ndim):
+        power = 2.0 ** ceil(log2(np.abs(bank[axis]).sum()))
+        bank[axis] = bank[axis] / power
+        scale *= power
+    bank[0] = bank[0] * (pivot * scale)
+    return tuple(bank)
+
+
+def _outer(bank: list[np.ndarray] | tuple[np.ndarray, ...]) -> np.ndarray:
+    product = bank[0]
+    for taps in bank[1:]:
+        product = np.multiply.outer(product, taps)
+    return product
+
+
+def _integer_factors(weights: np.ndarray) -> tuple[np.ndarray, ...] | None:
+    """Integer taps whose outer product is exactly `weights`, if there are any."""
+    exact = weights.astype(object)
+    bank = []
+    while exact.ndim > 1:
+        rows = exact.reshape(exact.shape[0], -1)
+        nonzero = np.argwhere(rows != 0)
+        if len(nonzero) == 0:
+            return None
+        row, column = nonzero[0]
+        divisor = gcd(*rows[row].tolist())
+        rest = rows[row] // divisor
+        taps = rows[:, column] // rest[column]
+        if not np.array_equal(np.multiply.outer(taps, rest), rows):
+            return None
+        bank.append(taps.astype(weights.dtype))
+        exact = rest.reshape(exact.shape[1:])
+    return (*bank, exact.astype(weights.dtype))
+
+
+def _low_rank(weights: np.ndarray, eps: float) -> tuple[tuple[np.ndarray, ...], ...] | None:
+    """Singular value decomposition, cut where what is left out is below 4 eps of the kernel's norm."""
+    left, values, right = np.linalg.svd(weights)
+    terms = int(np.count_nonzero(values > TOLERANCE * eps * values[0]))
+    if terms > MOST_TERMS or terms * sum(weights.shape) >= weights.size:
+        return None
+    return tuple((left[:, term] * values[term], right[term]) for term in range(terms))
+
+
+def primitive(problem: Problem) -> str:
+    return "correlate_separable"
+
+
+def why_not(problem: Problem) -> str | None:
+    if len(problem.spans) < 2:
+        return "one axis is one pass already"
+    if problem.kernel.residency != "host":
+        return f"the kernel is {problem.kernel.residency}: its values cannot be looked at"
+    if problem.kernel.rank is None:
+        return "the kernel is no short sum of outer products, or too little work to test it"
+    if problem.accuracy == "local" and not problem.kernel.locally_exact:
+        return "accuracy='local' needs taps that are met one by one; these are met in norm only"
+    return None
+
+
+def estimate(problem: Problem) -> Estimate:
+    rate = rates(problem)
+    shape = list(problem.extended_shape)
+    products = calls = 0
+    for span in problem.spans:
+        shape[span.axis] = span.count
+        size = 1
+        for n in shape:
+            size *= n
+        products += size * span.taps
+        calls += 1 + rate.calls_per_tap * span.taps
+    terms = problem.kernel.rank or 1
+    cost = terms * (products * rate.line_product * width(problem) + calls * rate.call) + extension_cost(problem)
+    memory = extension_memory(problem) + result_memory(problem) * (2 if terms == 1 else 3)
+    bound = local_bound(problem, sum(span.taps for span in problem.spans) + TOLERANCE**2)
+    if not problem.kernel.locally_exact:
+        bound = bound.replace("sum |k||x|, locally", "||x|| ||k|| over a footprint, not locally")
+    return Estimate(cost, memory, bound)
+
+
+def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any) -> Any:
+    x = cast(home_of(x), x, problem.working_dtype)
+    factors = factorize(weights, problem.rule.accumulator)
+    assert factors is not None, "the plan was made for a kernel of known rank"
+    return registry.select(primitive(problem), problem)(x, factors.banks, problem.spans, cval)
