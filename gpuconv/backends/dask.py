@@ -28,9 +28,7 @@ def _row(primitive: str) -> Implementation:
     return Implementation(partial(correlate_blocks, primitive), _always)
 
 
-def correlate_blocks(
-    primitive: str, x: Any, weights: Any, spans: Sequence[Span], cval: Any, *options: Any
-) -> Any:
+def correlate_blocks(primitive: str, x: Any, weights: Any, spans: Sequence[Span], cval: Any, *options: Any) -> Any:
     """Run `primitive` on overlapping blocks of `x` extended by the boundaries of `spans`."""
     import dask.array
 
@@ -38,10 +36,7 @@ def correlate_blocks(
     output_chunks = {span.axis: _output_chunks(x.chunks[span.axis], span) for span in spans}
     # The last block takes the samples that no later block would share with it.
     extended = extended.rechunk(
-        {
-            span.axis: (*output_chunks[span.axis][:-1], output_chunks[span.axis][-1] + span.taps - 1)
-            for span in spans
-        }
+        {span.axis: (*output_chunks[span.axis][:-1], output_chunks[span.axis][-1] + span.taps - 1) for span in spans}
     )
     depth = {span.axis: (0, span.taps - 1) for span in spans}
     overlapped = dask.array.overlap.overlap(extended, depth=depth, boundary="none", allow_rechunk=False)
@@ -74,7 +69,7 @@ def _output_chunks(chunks: tuple[int, ...], span: Span) -> tuple[int, ...]:
 
 def _split_lazy(weights: Any) -> tuple[list[Any], Any]:
     """A kernel that is itself a dask array becomes an argument of the graph; others travel with the function."""
-    if isinstance(weights, np.ndarray) or isinstance(weights, (list, tuple)):
+    if isinstance(weights, (np.ndarray, list, tuple)):
         return [], weights
     return [weights.rechunk(-1)], None
 

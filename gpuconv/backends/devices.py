@@ -40,7 +40,9 @@ def array_libraries() -> list[Library]:
         _describe("torch", _torch_state, "torch"),
         _describe("jax", lambda _: "Arrays where JAX keeps them, also under jit, grad and vmap", "jax"),
         _describe("dask.array", lambda _: "Lazy arrays, one block after the other", '"gpuconv[dask]"'),
-        _describe("array_api_strict", lambda _: "The array API standard and nothing else, for tests", "array-api-strict"),
+        _describe(
+            "array_api_strict", lambda _: "The array API standard and nothing else, for tests", "array-api-strict"
+        ),
     ]
 
 
@@ -91,7 +93,9 @@ def choose_device(device: str) -> str:
         return "cuda"
     if device == "auto":
         return "cpu"
-    raise DeviceError(refusal("device 'cuda' needs a working CUDA GPU", sentence.rstrip("."), "Use device 'cpu' or 'auto'"))
+    raise DeviceError(
+        refusal("device 'cuda' needs a working CUDA GPU", sentence.rstrip("."), "Use device 'cpu' or 'auto'")
+    )
 
 
 def to_device(array: np.ndarray, device: str) -> Any:

@@ -42,7 +42,9 @@ class Backend:
 BACKENDS = (
     Backend("cpu", "numpy", "NumPy arrays through SciPy's compiled loops, scipy.fft and cache-sized NumPy slices"),
     Backend("dask", "dask", "dask arrays block by block, each block on the backend of its own library"),
-    Backend("generic", "any", "array-API calls for every library: differentiable, traceable, and the judge of the others"),
+    Backend(
+        "generic", "any", "array-API calls for every library: differentiable and traceable, the judge of the others"
+    ),
 )
 
 _forced: ContextVar[str | None] = ContextVar("gpuconv_backend", default=None)
@@ -125,8 +127,9 @@ def reason_against(backend: Backend, primitive: str, problem: Problem, forced: s
 def explain(primitive: str, problem: Problem) -> list[tuple[str, str]]:
     """For every backend: would it run `primitive` on `problem`, and if not, why."""
     chosen = selected_backend(primitive, problem)
-    return [
-        (backend.name, "runs this" if backend.name == chosen else reason)
-        for backend in BACKENDS
-        for reason in [reason_against(backend, primitive, problem, forced_backend()) or f"could run this, {chosen} comes first"]
-    ]
+    sentences = []
+    for backend in BACKENDS:
+        reason = reason_against(backend, primitive, problem, forced_backend())
+        could = "runs this" if backend.name == chosen else f"could run this, but {chosen} comes first"
+        sentences.append((backend.name, reason or could))
+    return sentences

@@ -68,7 +68,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Piece:
-    """A run of `count` samples of the source line from `start` with `step` 1, -1 or 0; None as start is the fill value."""
+    """`count` samples of the source line from `start` with `step` 1, -1 or 0; start None is the fill value."""
 
     start: int | None
     count: int
@@ -158,9 +158,7 @@ def _shape_with(x: Any, axis: int, count: int) -> tuple[int, ...]:
 def extend(xp: Any, x: Any, span: Span, cval: Any = 0) -> Any:
     """``x~[first : first + length]`` along the axis of `span`, as a new array (a view where nothing is added)."""
     start, stop = span.first, span.first + span.length
-    parts = [
-        _take_piece(xp, x, span.axis, piece, cval) for piece in pieces(span.boundary, span.size, start, stop)
-    ]
+    parts = [_take_piece(xp, x, span.axis, piece, cval) for piece in pieces(span.boundary, span.size, start, stop)]
     if not parts:
         return x[_index(span.axis, x.ndim, 0, 0)]
     return parts[0] if len(parts) == 1 else xp.concat(parts, axis=span.axis)

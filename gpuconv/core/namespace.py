@@ -88,9 +88,7 @@ def _refuse_carriers(x: Any, argument: str) -> None:
             )
         )
     if isinstance(x, np.matrix):
-        raise TypeError(
-            refusal(f"{argument} must be a plain array", "got a numpy.matrix", "Pass numpy.asarray(x)")
-        )
+        raise TypeError(refusal(f"{argument} must be a plain array", "got a numpy.matrix", "Pass numpy.asarray(x)"))
     module = type(x).__module__ or ""
     for carrier, loss in _CARRIERS.items():
         if module == carrier or module.startswith(carrier + "."):

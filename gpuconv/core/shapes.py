@@ -29,7 +29,9 @@ def convolution_span(axis: int, size: int, taps: int, mode: str, origin: int, bo
     if taps == 0:
         raise ValueError(
             refusal(
-                "kernel needs at least one sample per axis", f"it has none on axis {axis} of x", "Check the kernel's shape"
+                "kernel needs at least one sample per axis",
+                f"it has none on axis {axis} of x",
+                "Check the kernel's shape",
             )
         )
     if origin and mode != "same":

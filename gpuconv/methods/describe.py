@@ -94,9 +94,7 @@ def _pose_on(
 def _hashable(options: Options) -> Options:
     if not any(isinstance(value, list) for value in (options.boundary, options.origin, options.axes)):
         return options
-    return replace(
-        options, **{name: _frozen(getattr(options, name)) for name in ("boundary", "origin", "axes")}
-    )
+    return replace(options, **{name: _frozen(getattr(options, name)) for name in ("boundary", "origin", "axes")})
 
 
 def _frozen(value: Any) -> Any:
@@ -131,9 +129,7 @@ def _pose(
         convolution_span(axes[i], shape[axes[i]], kernel_shape[i], mode, origins[i], boundaries[i]) for i in order
     )
     facts = replace(facts, shape=tuple(kernel_shape[i] for i in order))
-    problem = Problem(
-        library, device, traced, shape, dtype, facts, rule, spans, options.accuracy, chunks, double
-    )
+    problem = Problem(library, device, traced, shape, dtype, facts, rule, spans, options.accuracy, chunks, double)
     return problem, order
 
 
@@ -200,13 +196,15 @@ def read_fill(cval: Any, problem: Problem) -> Any:
     if isinstance(cval, complex) and not is_complex(problem.dtype):
         raise ValueError(
             refusal(
-                "cval of a real image must be real", f"got {cval!r} for dtype {problem.dtype}", "Cast x to complex first"
+                "cval of a real image must be real",
+                f"got {cval!r} for dtype {problem.dtype}",
+                "Cast x to complex first",
             )
         )
-    if not problem.exact:
+    if isinstance(cval, complex) or not problem.exact:
         return cval
     low, high = integer_range(problem.dtype)
-    if cval != cval or cval in (float("inf"), float("-inf")) or int(cval) != cval or not low <= cval <= high:
+    if not low <= cval <= high or int(cval) != cval:  # NaN is in no range
         raise ValueError(
             refusal(
                 "cval of an integer convolution must be a sample that x could have",

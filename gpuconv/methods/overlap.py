@@ -36,9 +36,7 @@ def candidates(problem: Problem) -> list[tuple[int, ...]]:
 
 
 def block_count(problem: Problem, lengths: tuple[int, ...]) -> int:
-    return prod(
-        -(-span.count // (length - span.taps + 1)) for span, length in zip(problem.spans, lengths, strict=True)
-    )
+    return prod(-(-span.count // (length - span.taps + 1)) for span, length in zip(problem.spans, lengths, strict=True))
 
 
 def why_not(problem: Problem) -> str | None:

@@ -201,6 +201,4 @@ def accumulate(plan: Plan, described: Described, cval: Any) -> Any:
 
 def empty_result(home: Home, problem: Problem) -> Any:
     """An array of the result's shape without samples."""
-    return home.xp.zeros(
-        problem.output_shape, dtype=dtype_in(home, problem.rule.accumulator), device=home.device
-    )
+    return home.xp.zeros(problem.output_shape, dtype=dtype_in(home, problem.rule.accumulator), device=home.device)

@@ -15,10 +15,14 @@ from gpuconv.core.boundary import Span
 def correlate_separable(x: np.ndarray, banks: Sequence[Sequence[Any]], spans: Sequence[Span], cval: Any) -> np.ndarray:
     """``sum over banks of`` the correlation of `x` with ``bank[0] (x) bank[1] (x) ...``, bank[i] along spans[i]."""
     x, spans = fill_first(x, spans, cval)
-    total = None
-    for bank in banks:
-        term = x
-        for taps, span in zip(bank, spans, strict=True):
-            term = correlate_axis(term, taps, (span,), cval)
-        total = term if total is None else np.add(total, term, out=total)
+    total = correlate_bank(x, banks[0], spans, cval)
+    for bank in banks[1:]:
+        total += correlate_bank(x, bank, spans, cval)
     return total
+
+
+def correlate_bank(x: np.ndarray, bank: Sequence[Any], spans: Sequence[Span], cval: Any) -> np.ndarray:
+    """One outer product: one pass per axis."""
+    for taps, span in zip(bank, spans, strict=True):
+        x = correlate_axis(x, taps, (span,), cval)
+    return x

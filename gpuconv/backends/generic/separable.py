@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from gpuconv.backends.generic.lines import correlate_axis
-from gpuconv.core.boundary import Span
+from gpuconv.core.boundary import Span, extend
+from gpuconv.core.namespace import home_of
 
 
 def correlate_separable(x: Any, banks: Sequence[Sequence[Any]], spans: Sequence[Span], cval: Any) -> Any:
@@ -16,20 +17,21 @@ def correlate_separable(x: Any, banks: Sequence[Sequence[Any]], spans: Sequence[
     with filling in, since the filtered border is no longer the fill value.
     """
     x, spans = fill_first(x, spans, cval)
-    total = None
-    for bank in banks:
-        term = x
-        for taps, span in zip(bank, spans, strict=True):
-            term = correlate_axis(term, taps, (span,), cval)
-        total = term if total is None else total + term
+    total = correlate_bank(x, banks[0], spans, cval)
+    for bank in banks[1:]:
+        total = total + correlate_bank(x, bank, spans, cval)
     return total
+
+
+def correlate_bank(x: Any, bank: Sequence[Any], spans: Sequence[Span], cval: Any) -> Any:
+    """One outer product: one pass per axis."""
+    for taps, span in zip(bank, spans, strict=True):
+        x = correlate_axis(x, taps, (span,), cval)
+    return x
 
 
 def fill_first(x: Any, spans: Sequence[Span], cval: Any) -> tuple[Any, Sequence[Span]]:
     """Extend the constant axes of `x` at once, if the fill value is not zero (zero stays zero in every pass)."""
-    from gpuconv.core.boundary import extend
-    from gpuconv.core.namespace import home_of
-
     if is_zero(cval) or all(span.boundary != "constant" or span.inside for span in spans):
         return x, spans
     xp = home_of(x).xp

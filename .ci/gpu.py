@@ -1,0 +1,108 @@
+"""The visit to a machine with a GPU, started by ``make gpu``: its tests, then its benchmarks, in under ten minutes.
+
+Uses the Python that runs it and installs nothing. Where array-api-compat is missing it is taken from a wheel in the
+folder ``wheels/`` (``pip download --no-deps -d wheels array-api-compat``). Writes ``gpu-tests.log``,
+``gpu-benchmarks.log`` and ``gpu-benchmarks.json`` to the folder ``$OUT``, or to ``benchmarks/results/``.
+
+Exit codes: 0 all passed; 1 a step failed or ran out of time; 3 there is no GPU that CuPy can use, and nothing ran.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PROBE_SECONDS, TEST_SECONDS, BENCHMARK_SECONDS = 60, 240, 270
+NO_GPU = 3
+
+# The device is used, not only counted: a driver too old for CuPy's CUDA shows at the first allocation.
+PROBE = """
+import sys
+try:
+    import cupy
+except ImportError as error:
+    sys.exit(f"CuPy cannot be imported ({error})")
+try:
+    cupy.zeros(8).sum().get()
+    name = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
+except Exception as error:
+    sys.exit(f"CuPy finds no GPU it can use ({error})")
+print(f"CuPy {cupy.__version__} on {name}")
+"""
+
+
+def environment() -> dict[str, str]:
+    """This process's variables, with the wheels of ``wheels/`` importable where array-api-compat is not installed."""
+    changed = os.environ | {"PYTHONUNBUFFERED": "1"}
+    if importlib.util.find_spec("array_api_compat") is None:
+        # A wheel of pure Python is a zip file that Python imports from as it is.
+        wheels = [str(path) for path in sorted((ROOT / "wheels").glob("*-none-any.whl"))]
+        changed["PYTHONPATH"] = os.pathsep.join([*wheels, *filter(None, [os.environ.get("PYTHONPATH")])])
+    return changed
+
+
+def run_logged(command: list[str], log: Path, seconds: int) -> int:
+    """Run a command, showing and keeping what it prints; past its time it is ended with all it started."""
+    print(f"== {' '.join(command[1:])} (at most {seconds} s)", flush=True)
+    late = threading.Event()
+    options = {"cwd": ROOT, "env": environment(), "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with log.open("wb") as file, subprocess.Popen(command, **options, start_new_session=True) as process:
+
+        def end() -> None:
+            late.set()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+        timer = threading.Timer(seconds, end)
+        timer.start()
+        for line in process.stdout:
+            file.write(line)
+            file.flush()
+            sys.stdout.buffer.write(line)
+            sys.stdout.buffer.flush()
+        code = process.wait()
+        timer.cancel()
+    if late.is_set():
+        print(f"ended after {seconds} s: it ran out of time", flush=True)
+    return code
+
+
+def why_no_gpu() -> str | None:
+    """Why CuPy cannot compute here; None if it can, after printing on what."""
+    command = [sys.executable, "-c", PROBE]
+    try:
+        probe = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_SECONDS)
+    except subprocess.TimeoutExpired:
+        return f"CuPy did not answer within {PROBE_SECONDS} s"
+    if probe.returncode != 0:
+        return (probe.stderr.strip().splitlines() or [f"the probe ended with code {probe.returncode}"])[-1]
+    print(probe.stdout.strip(), flush=True)
+    return None
+
+
+def main() -> int:
+    reason = why_no_gpu()
+    if reason is not None:
+        print(f"no GPU to visit: {reason}. Nothing was run.", file=sys.stderr)
+        return NO_GPU
+    out = Path(os.environ.get("OUT") or ROOT / "benchmarks" / "results")
+    out.mkdir(parents=True, exist_ok=True)
+    tests = [sys.executable, "-m", "pytest", "-m", "gpu", "--require=cupy"]
+    benchmarks = [sys.executable, "-m", "benchmarks", "run", "--library", "numpy,cupy"]
+    benchmarks += ["--json", str(out / "gpu-benchmarks.json")]
+    codes = [
+        run_logged(tests, out / "gpu-tests.log", TEST_SECONDS),
+        run_logged(benchmarks, out / "gpu-benchmarks.log", BENCHMARK_SECONDS),
+    ]
+    return int(any(codes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""The scripts under .ci/ do what the Makefile and CI rely on."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+def _script(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / ".ci" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_lowest_version_is_the_declared_bound():
+    lowest = _script("lowest").lowest
+    assert lowest("numpy>=1.26") == "numpy==1.26"
+    assert lowest("array-api-compat >= 1.12, <2") == "array-api-compat==1.12"
+
+
+@pytest.mark.parametrize("requirement", ["numpy", "numpy>1.26", "numpy==1.26", "numpy<2"])
+def test_a_dependency_without_a_lower_bound_is_refused(requirement):
+    with pytest.raises(SystemExit, match="each dependency needs a lower bound"):
+        _script("lowest").lowest(requirement)
+
+
+def _distributions(folder, wheel_names, sdist_names):
+    with zipfile.ZipFile(folder / "a.whl", "w") as wheel:
+        for name in wheel_names:
+            wheel.writestr(name, "")
+    with tarfile.open(folder / "a.tar.gz", "w:gz") as sdist:
+        for name in sdist_names:
+            sdist.addfile(tarfile.TarInfo("gpuconv-0.1/" + name), io.BytesIO())
+
+
+def test_distributions_are_compared_with_the_tree(tmp_path):
+    script = _script("compare_distributions")
+    files = script.package_files()
+    assert {"gpuconv/py.typed", "gpuconv/__init__.py"} <= files
+    sound = [*files, "gpuconv-0.1.dist-info/METADATA"]
+    _distributions(tmp_path, sound, [*files, *script.SDIST_NEEDS])
+    assert script.faults(tmp_path) == []
+    _distributions(tmp_path, [*files - {"gpuconv/py.typed"}, "tests/conftest.py"], [*files, *script.SDIST_NEEDS[1:]])
+    assert script.faults(tmp_path) == [
+        "the wheel lacks gpuconv/py.typed",
+        "the wheel has tests/conftest.py, which is not part of gpuconv",
+        f"the sdist lacks {script.SDIST_NEEDS[0]}",
+    ]
+
+
+def test_the_gpu_visit_ends_at_once_without_a_gpu(tmp_path):
+    # No device is visible to CuPy, where there is one.
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "OUT": str(tmp_path)}
+    command = [sys.executable, str(ROOT / ".ci" / "gpu.py")]
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert finished.returncode == 3
+    assert finished.stderr.startswith("no GPU to visit: CuPy ")
+    assert finished.stderr.endswith("Nothing was run.\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_gpu_visit_keeps_what_a_step_prints_and_its_exit_code(tmp_path, capfd):
+    command = [sys.executable, "-c", "print('one'); raise SystemExit(7)"]
+    assert _script("gpu").run_logged(command, tmp_path / "log", seconds=60) == 7
+    assert (tmp_path / "log").read_text() == "one\n"
+    assert "one\n" in capfd.readouterr().out
+
+
+def test_the_gpu_visit_ends_a_step_that_runs_out_of_time_with_its_children(tmp_path, capfd):
+    child = [sys.executable, "-c", "import time; print('started', flush=True); time.sleep(60)"]
+    command = [sys.executable, "-c", f"import subprocess; subprocess.run({child!r})"]
+    started = time.monotonic()
+    # The child holds the pipe open: that reading ends shows that it was ended too.
+    assert _script("gpu").run_logged(command, tmp_path / "log", seconds=1) != 0
+    assert time.monotonic() - started < 30
+    assert "it ran out of time" in capfd.readouterr().out
+
+
+def test_the_gpu_visit_takes_array_api_compat_from_a_wheel_where_it_is_missing(tmp_path, monkeypatch):
+    script = _script("gpu")
+    monkeypatch.setenv("PYTHONPATH", "already")
+    monkeypatch.setattr(script, "ROOT", tmp_path)
+    (tmp_path / "wheels").mkdir()
+    with zipfile.ZipFile(tmp_path / "wheels" / "array_api_compat-9-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("array_api_compat_of_the_wheel.py", "print('from the wheel')")
+    assert script.environment()["PYTHONPATH"] == "already"
+    monkeypatch.setattr(script.importlib.util, "find_spec", lambda name: None)
+    environment = script.environment()
+    assert environment["PYTHONPATH"].endswith(os.pathsep + "already")
+    command = [sys.executable, "-c", "import array_api_compat_of_the_wheel"]
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert finished.stdout == "from the wheel\n"
