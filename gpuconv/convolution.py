@@ -206,7 +206,7 @@ def convolve_separable(
     >>> import numpy as np
     >>> import gpuconv
     >>> gpuconv.convolve_separable(np.eye(3), [[1, 2, 1], [1, 0, -1]]).tolist()
-    [[2.0, 0.0, -2.0], [2.0, 2.0, -2.0], [2.0, 2.0, 0.0]]
+    [[1.0, -2.0, -1.0], [2.0, 0.0, -2.0], [1.0, 2.0, -1.0]]
     """
     options = Options("convolve", mode, boundary, origin, axes, "auto", accuracy)
     described = describe_passes(x, taps, options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["DeviceError", "MissingLibraryError"]
+
 
 class MissingLibraryError(ImportError):
     """An optional library is needed for this call and is not installed; the message names the extra to install."""

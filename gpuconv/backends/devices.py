@@ -71,8 +71,8 @@ def cuda_state() -> tuple[bool, str]:
         cupy.empty(1, dtype=cupy.float32).fill(1)
         (cupy.ones(1, dtype=cupy.float32) + 1).get()
     except Exception as failure:
-        return False, f"CuPy {cupy.__version__} is installed, but {_cuda_trouble(cupy, failure)}"
-    return True, f"CuPy {cupy.__version__} computes on {_cuda_devices(cupy)}."
+        return False, f"CuPy is installed, but {_cuda_trouble(cupy, failure)}"
+    return True, f"CuPy computes on {_cuda_devices(cupy)}."
 
 
 def choose_device(device: str) -> str:

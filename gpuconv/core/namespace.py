@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import array_api_compat
@@ -108,6 +109,7 @@ def device_of(x: Any) -> Any:
     return array_api_compat.device(x)
 
 
+@lru_cache(maxsize=256)  # numpy.dtype.name takes microseconds, and is asked several times per call
 def dtype_name(dtype: Any) -> str:
     """Plain name of any library's dtype: ``torch.float32`` and ``numpy.dtype("float32")`` are ``"float32"``."""
     name = getattr(dtype, "name", None)

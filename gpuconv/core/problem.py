@@ -60,6 +60,18 @@ class Problem:
     has_double: bool = True
     """False where the library has its 64-bit types switched off."""
 
+    def __hash__(self) -> int:
+        # Caches ask for it several times per call, and spans make it slow: it is kept, as the fields never change.
+        kept = self.__dict__.get("_hash")
+        if kept is None:
+            kept = hash((self.library, self.device, self.shape, self.dtype, self.kernel, self.rule, self.spans))
+            object.__setattr__(self, "_hash", kept)
+        return kept
+
+    def __getstate__(self) -> dict[str, object]:
+        # Hashes of strings differ from process to process.
+        return {name: value for name, value in self.__dict__.items() if name != "_hash"}
+
     @property
     def output_shape(self) -> tuple[int, ...]:
         return output_shape(self.shape, self.spans)

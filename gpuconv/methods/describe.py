@@ -54,7 +54,7 @@ def describe(x: Any, kernel: Any, options: Options) -> Described:
     problem, order = _pose_on(x, kernel, tuple(x.shape), options, home)
     dtype_in(home, problem.rule.result)
     weights = correlation_order(kernel, options.operation, order, problem.rule, home)
-    problem = replace(problem, kernel=kernel_facts(weights, problem, options.method))
+    problem = _with_facts(problem, kernel_facts(weights, problem, options.method))
     return Described(x, weights, home, problem, options)
 
 
@@ -133,6 +133,11 @@ def _pose(
     return problem, order
 
 
+@lru_cache(maxsize=1024)  # the same object again for the same problem makes every later look-up a fast one
+def _with_facts(problem: Problem, facts: KernelFacts) -> Problem:
+    return replace(problem, kernel=facts)
+
+
 def _check_dimensions(kernel_shape: tuple[int, ...], axes: tuple[int, ...], options: Options) -> None:
     if not axes:
         raise ValueError(
@@ -173,13 +178,14 @@ def kernel_facts(weights: Any, problem: Problem, method: str) -> KernelFacts:
     facts = problem.kernel
     if not isinstance(weights, np.ndarray):
         return replace(facts, residency="device" if not problem.traced and problem.library == "cupy" else "traced")
-    facts = replace(facts, residency="host", bits=_bits(weights) if problem.exact else None)
+    bits = _bits(weights) if problem.exact else None
     worth_it = method == "auto" and problem.outputs * facts.taps >= TESTED_FROM
+    factors = None
     if len(problem.spans) > 1 and (method == "separable" or worth_it):
         factors = factorize(weights, problem.rule.accumulator)
-        if factors is not None:
-            facts = replace(facts, rank=len(factors.banks), locally_exact=factors.locally_exact)
-    return facts
+    if factors is None:
+        return KernelFacts(facts.shape, facts.dtype, "host", bits=bits)
+    return KernelFacts(facts.shape, facts.dtype, "host", len(factors.banks), factors.locally_exact, bits)
 
 
 def _bits(weights: np.ndarray) -> int:

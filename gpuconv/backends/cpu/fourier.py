@@ -49,5 +49,5 @@ def correlate_fourier(
         for span, whole in zip(part, spans, strict=True):
             start = span.first - whole.first
             place[span.axis] = slice(start, start + span.count)
-        result[tuple(place)] = correlate_block(transform, extend_all(np, x, part, cval), spectrum, part)
+        result[tuple(place)] = correlate_block(transform, extend_all(home_of(x).xp, x, part, cval), spectrum, part)
     return result

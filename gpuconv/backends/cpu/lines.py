@@ -10,6 +10,7 @@ from gpuconv.backends.cpu.originals import ndimage_correlate1d
 from gpuconv.backends.cpu.windows import correlate_slices
 from gpuconv.core.boundary import Span, extend
 from gpuconv.core.dtypes import is_complex
+from gpuconv.core.namespace import home_of
 from gpuconv.core.problem import Problem
 
 _DOUBLE_EPSILON = 2.0**-52
@@ -31,7 +32,7 @@ def correlate_axis(x: np.ndarray, taps: np.ndarray, spans: tuple[Span], cval: An
         return correlate_slices(x, taps, spans, cval)
     same = span.count == span.size and -span.taps < span.first <= 0 < span.size
     if not same:
-        x = extend(np, x, span, cval)
+        x = extend(home_of(x).xp, x, span, cval)
     # SciPy reads x~[i + j - taps // 2 - origin].
     origin = -(span.first if same else 0) - span.taps // 2
     mode = span.boundary if same else "constant"

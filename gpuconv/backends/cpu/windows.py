@@ -12,6 +12,7 @@ import numpy as np
 from gpuconv.backends.cpu.originals import ndimage_correlate
 from gpuconv.backends.generic.windows import taps_of
 from gpuconv.core.boundary import Span, extend_all
+from gpuconv.core.namespace import home_of
 from gpuconv.core.shapes import kernel_shape_among, output_shape
 
 # 64 Ki samples: of 8, 16, 32 and 64 Ki the fastest for float32 and float64 images of 256^2 to 2048^2 on a core with
@@ -51,7 +52,7 @@ def scipy_meets_definition(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Sp
 
 def correlate_slices(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span], cval: Any) -> np.ndarray:
     """One multiply-add of a shifted view per tap, over tiles of the output small enough to stay in cache."""
-    extended = extend_all(np, x, spans, cval)
+    extended = extend_all(home_of(x).xp, x, spans, cval)
     dtype = x.dtype if kernel.dtype.kind != "c" else np.result_type(x.dtype, np.complex64)
     result = np.zeros(output_shape(x.shape, spans), dtype)
     taps = list(taps_of(kernel))
