@@ -19,6 +19,8 @@ EPS = {
     "complex64": 2.0**-23,
     "complex128": 2.0**-52,
 }
+# Largest finite value of what convolutions are summed in.
+LARGEST = {name: (2 - eps) * 2.0 ** (127 if eps > 2.0**-30 else 1023) for name, eps in EPS.items() if eps < 2.0**-20}
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 COMPLEX = ("complex64", "complex128")
 SIGNED = ("int8", "int16", "int32", "int64")

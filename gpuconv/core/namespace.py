@@ -49,13 +49,18 @@ class Home:
 def read_image(x: Any, argument: str = "x") -> tuple[Any, Home]:
     """The array itself and its home; sequences become NumPy arrays."""
     if type(x) is np.ndarray:  # the common case, first and fast
-        return x, _NUMPY
+        return (x if x.dtype.isnative else _native(x)), _NUMPY
     _refuse_carriers(x, argument)
     if isinstance(x, (list, tuple, int, float, complex, np.generic)):
         return np.asarray(x), _NUMPY
     if isinstance(x, np.ndarray):
-        return x.view(np.ndarray), _NUMPY
+        return _native(x.view(np.ndarray)), _NUMPY
     return x, home_of(x, argument)
+
+
+def _native(x: np.ndarray) -> np.ndarray:
+    """`x` in the byte order of this machine: files hold either."""
+    return x.astype(x.dtype.newbyteorder("="), copy=False)
 
 
 def home_of(x: Any, argument: str = "x") -> Home:
@@ -73,6 +78,10 @@ def home_of(x: Any, argument: str = "x") -> Home:
             )
         ) from None
     library = _LIBRARIES.get(xp.__name__, xp.__name__)
+    if library == "torch" and x.layout != sys.modules["torch"].strided:
+        raise TypeError(
+            refusal(f"{argument} must be a dense tensor", f"its layout is {x.layout}", f"Pass {argument}.to_dense()")
+        )
     return Home(library, xp, device_of(x), is_traced(x, library))
 
 
@@ -109,11 +118,17 @@ def device_of(x: Any) -> Any:
     return array_api_compat.device(x)
 
 
-@lru_cache(maxsize=256)  # numpy.dtype.name takes microseconds, and is asked several times per call
 def dtype_name(dtype: Any) -> str:
     """Plain name of any library's dtype: ``torch.float32`` and ``numpy.dtype("float32")`` are ``"float32"``."""
+    if isinstance(dtype, np.dtype):
+        return _numpy_dtype_name(dtype)
     name = getattr(dtype, "name", None)
     return name if isinstance(name, str) else str(dtype).rsplit(".", 1)[-1]
+
+
+@lru_cache(maxsize=256)  # numpy.dtype.name takes microseconds, and is asked for several times per call
+def _numpy_dtype_name(dtype: np.dtype) -> str:
+    return dtype.name
 
 
 def dtype_in(home: Home, name: str) -> Any:
@@ -166,7 +181,7 @@ def is_lazy(home: Home) -> bool:
     return home.traced or home.library == "dask"
 
 
-def chunks_of(x: Any, home: Home) -> tuple[int, ...] | None:
+def chunks_of(x: Any, home: Home, argument: str = "x") -> tuple[int, ...] | None:
     """Largest chunk on every axis of a chunked array; None for arrays in one piece."""
     if home.library != "dask":
         return None
@@ -174,8 +189,8 @@ def chunks_of(x: Any, home: Home) -> tuple[int, ...] | None:
         raise ValueError(
             refusal(
                 "a dask array needs known chunk sizes to be convolved",
-                f"x has shape {x.shape}",
-                "Call x.compute_chunk_sizes() first",
+                f"{argument} has shape {x.shape}",
+                f"Call {argument}.compute_chunk_sizes() first",
             )
         )
     return tuple(max(sizes) for sizes in x.chunks)
@@ -199,6 +214,7 @@ def read_kernel(kernel: Any, home: Home, argument: str = "kernel") -> Any:
     if isinstance(kernel, np.ndarray):
         return kernel.view(np.ndarray)
     owner = home_of(kernel, argument)
+    chunks_of(kernel, owner, argument)
     if owner.library != home.library:
         raise TypeError(
             refusal(

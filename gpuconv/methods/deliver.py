@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gpuconv.core.arguments import refusal
 from gpuconv.core.dtypes import check_supported, integer_range, is_complex, is_integer
 from gpuconv.core.namespace import Home, cast, dtype_name, home_of, is_writeable
 from gpuconv.core.problem import Problem
 
 
+@np.errstate(over="ignore")  # a half-precision result may round to infinity
 def deliver(result: Any, home: Home, problem: Problem, out: Any) -> Any:
     """`result` as the caller wants it: a new array of the result's dtype, or written into `out`."""
     if out is None:
@@ -55,6 +58,14 @@ def check_out(out: Any, home: Home, problem: Problem) -> None:
                 "a complex result needs a complex out",
                 f"the result is {problem.rule.result}, out is {name}",
                 "Make out complex, or take the part you want from the returned array",
+            )
+        )
+    if home.library == "torch" and name in ("uint16", "uint32", "uint64"):
+        raise TypeError(
+            refusal(
+                "out must have a dtype that torch can convert to",
+                f"out is {name}",
+                "Use a signed or floating out, or uint8",
             )
         )
     flags = getattr(out, "flags", None)

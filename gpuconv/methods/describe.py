@@ -50,7 +50,7 @@ def describe(x: Any, kernel: Any, options: Options) -> Described:
     """Validate the arguments of a convolution and pose its problem. Reads sizes, and the kernel if it is at hand."""
     x, home = read_image(x)
     kernel = read_kernel(kernel, home)
-    options = _hashable(options)
+    options = normal_options(options)
     problem, order = _pose_on(x, kernel, tuple(x.shape), options, home)
     dtype_in(home, problem.rule.result)
     weights = correlation_order(kernel, options.operation, order, problem.rule, home)
@@ -58,11 +58,13 @@ def describe(x: Any, kernel: Any, options: Options) -> Described:
     return Described(x, weights, home, problem, options)
 
 
-def pose_forward(y: Any, kernel: Any, shape: tuple[int, ...], options: Options, home: Home) -> Problem:
+def pose_forward(y: Any, kernel: Any, shape: Any, options: Options, home: Home) -> Problem:
     """The problem whose adjoint is applied to `y`: that of an x of the given shape. Checks that y fits it."""
     kernel = read_kernel(kernel, home)
-    shape = tuple(read_integer("each of shape", size) for size in shape)
-    problem, _ = _pose_on(y, kernel, shape, _hashable(options), home)
+    shape = _plain("each of shape", shape, read_integer)
+    if not isinstance(shape, tuple):
+        shape = (shape,)
+    problem, _ = _pose_on(y, kernel, shape, normal_options(options), home)
     if tuple(y.shape) != problem.output_shape:
         raise ValueError(
             refusal(
@@ -91,14 +93,25 @@ def _pose_on(
     )
 
 
-def _hashable(options: Options) -> Options:
-    if not any(isinstance(value, list) for value in (options.boundary, options.origin, options.axes)):
+def normal_options(options: Options) -> Options:
+    """Options with names checked and numbers as plain ints: 1, 1.0 and True must not be one key of a cache."""
+    read_mode(options.mode)
+    read_choice("method", options.method, METHODS)
+    read_choice("accuracy", options.accuracy, ACCURACIES)
+    if options.axes is None and type(options.boundary) is str and type(options.origin) is int:
         return options
-    return replace(options, **{name: _frozen(getattr(options, name)) for name in ("boundary", "origin", "axes")})
+    return replace(
+        options,
+        boundary=_plain("boundary", options.boundary, read_boundary),
+        origin=_plain("origin", options.origin, read_integer),
+        axes=None if options.axes is None else _plain("each of axes", options.axes, read_integer),
+    )
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(entry) for entry in value) if isinstance(value, (list, tuple)) else value
+def _plain(name: str, value: Any, read: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    return tuple(read(name, entry) for entry in value) if isinstance(value, (list, tuple)) else read(name, value)
 
 
 @lru_cache(maxsize=1024)
@@ -117,16 +130,14 @@ def _pose(
     """The problem without the kernel's facts, and the order that sorts the kernel's dimensions by axis."""
     facts = KernelFacts(kernel_shape, kernel_dtype, "traced")
     rule = convolution_dtypes(dtype, (kernel_dtype, facts.taps))
-    mode = read_mode(options.mode)
-    read_choice("method", options.method, METHODS)
-    read_choice("accuracy", options.accuracy, ACCURACIES)
     axes = read_axes(options.axes, len(shape))
     _check_dimensions(kernel_shape, axes, options)
     boundaries = read_per_axis("boundary", options.boundary, len(axes), read_boundary)
     origins = read_per_axis("origin", options.origin, len(axes), read_origin)
     order = tuple(sorted(range(len(axes)), key=axes.__getitem__))
     spans = tuple(
-        convolution_span(axes[i], shape[axes[i]], kernel_shape[i], mode, origins[i], boundaries[i]) for i in order
+        convolution_span(axes[i], shape[axes[i]], kernel_shape[i], options.mode, origins[i], boundaries[i])
+        for i in order
     )
     facts = replace(facts, shape=tuple(kernel_shape[i] for i in order))
     problem = Problem(library, device, traced, shape, dtype, facts, rule, spans, options.accuracy, chunks, double)

@@ -15,25 +15,26 @@ from gpuconv.core.boundary import read_boundary
 from gpuconv.core.dtypes import convolution_dtypes, is_complex
 from gpuconv.core.namespace import cast, chunks_of, dtype_in, dtype_name, has_double, read_image, read_kernel
 from gpuconv.core.problem import KernelFacts, Problem
-from gpuconv.core.shapes import convolution_span, read_mode, read_origin
-from gpuconv.methods.describe import Described, Options, correlation_order, kernel_facts, read_fill
+from gpuconv.core.shapes import convolution_span, read_origin
+from gpuconv.methods.describe import Described, Options, correlation_order, kernel_facts, normal_options, read_fill
 from gpuconv.methods.plan import METHODS, Plan, choose_plan, empty_result
 
 
 def describe_passes(x: Any, taps: Sequence[Any], options: Options) -> Described:
     """Validate the arguments of a separable convolution; its weights are one array of taps per span."""
     x, home = read_image(x)
+    options = normal_options(options)
     axes = read_axes(options.axes, x.ndim)
     lines = [read_kernel(line, home, "each of taps") for line in _sequence(taps)]
     _check_lines(lines, axes)
     rule = convolution_dtypes(dtype_name(x.dtype), *((dtype_name(line.dtype), line.shape[0]) for line in lines))
     dtype_in(home, rule.result)
-    mode = read_mode(options.mode)
     boundaries = read_per_axis("boundary", options.boundary, len(axes), read_boundary)
     origins = read_per_axis("origin", options.origin, len(axes), read_origin)
     order = sorted(range(len(axes)), key=axes.__getitem__)
     spans = tuple(
-        convolution_span(axes[i], x.shape[axes[i]], lines[i].shape[0], mode, origins[i], boundaries[i]) for i in order
+        convolution_span(axes[i], x.shape[axes[i]], lines[i].shape[0], options.mode, origins[i], boundaries[i])
+        for i in order
     )
     weights = [correlation_order(lines[i], options.operation, (0,), rule, home) for i in order]
     at_hand = all(isinstance(line, np.ndarray) for line in weights)
@@ -88,6 +89,7 @@ def _check_lines(lines: Sequence[Any], axes: tuple[int, ...]) -> None:
             )
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def accumulate_passes(described: Described, cval: Any) -> Any:
     """The result before rounding: one fused primitive if all axes are summed directly, else axis by axis."""
     problem, home = described.problem, described.home

@@ -7,13 +7,15 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from gpuconv.backends import registry
 from gpuconv.core.arguments import refusal
 from gpuconv.core.namespace import Home, dtype_in
 from gpuconv.core.problem import Problem
 from gpuconv.methods import direct, fft, overlap, separable
 from gpuconv.methods.costs import Estimate
-from gpuconv.methods.deliver import deliver
+from gpuconv.methods.deliver import check_out, deliver
 from gpuconv.methods.describe import Described, Options, describe, read_fill
 
 METHODS: dict[str, ModuleType] = {"direct": direct, "separable": separable, "fft": fft, "overlap": overlap}
@@ -104,15 +106,12 @@ class Plan:
         [1.0, 3.0, 5.0, 7.0, 4.0]
         """
         described = describe(x, kernel, self.options)
-        differing = [
-            f"{name} is {getattr(described.problem, name)!r}, planned {getattr(self.problem, name)!r}"
-            for name in ("library", "device", "traced", "shape", "dtype", "kernel", "chunks")
-            if getattr(described.problem, name) != getattr(self.problem, name)
-        ]
+        differing = _differences(described.problem, self.problem, self.method)
         if differing:
             raise ValueError(
                 refusal("a plan runs on arrays like those it was made for", "; ".join(differing), "Make a new plan")
             )
+        check_out(out, described.home, described.problem)
         return run(self, described, cval, out)
 
     def __str__(self) -> str:
@@ -125,6 +124,17 @@ class Plan:
         ]
         lines += [f"  {'*' if name == self.method else ' '} {name:<10}{_row(entry)}" for name, entry in self.estimates]
         return "\n".join(lines)
+
+
+def _differences(given: Problem, planned: Problem, method: str) -> list[str]:
+    """What speaks against running a plan on another problem; the kernel's values count only as far as the method's."""
+    names = ["library", "device", "traced", "shape", "dtype", "chunks", "has_double"]
+    pairs = [(name, getattr(given, name), getattr(planned, name)) for name in names]
+    names = ["shape", "dtype", "residency"] + (["rank", "locally_exact"] if method == "separable" else [])
+    pairs += [(f"the kernel's {name}", getattr(given.kernel, name), getattr(planned.kernel, name)) for name in names]
+    if method in ("fft", "overlap") and planned.kernel.bits is not None and given.kernel.bits is not None:
+        pairs.append(("the bits of the kernel's sum", max(given.kernel.bits, planned.kernel.bits), planned.kernel.bits))
+    return [f"{name} is {was!r}, planned {plan!r}" for name, was, plan in pairs if was != plan]
 
 
 def _row(entry: Estimate | str) -> str:
@@ -190,6 +200,7 @@ def run(plan: Plan, described: Described, cval: Any, out: Any) -> Any:
     return deliver(accumulate(plan, described, cval), described.home, plan.problem, out)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # infinity and NaN are results like others, as in compiled loops
 def accumulate(plan: Plan, described: Described, cval: Any) -> Any:
     """The result before rounding, in the accumulator's dtype."""
     problem, home = plan.problem, described.home

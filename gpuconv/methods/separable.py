@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import ceil, gcd, log2
+from math import gcd
 from typing import Any
 
 import numpy as np
 
 from gpuconv.backends import registry
-from gpuconv.core.dtypes import EPS
+from gpuconv.core.dtypes import EPS, LARGEST
 from gpuconv.core.namespace import cast, home_of
 from gpuconv.core.problem import Problem
 from gpuconv.methods.costs import Estimate, extension_cost, extension_memory, rates, result_memory, width
@@ -48,7 +48,7 @@ def _factorize(data: bytes, shape: tuple[int, ...], stored: str, dtype: str) -> 
     bank = _outer_product(weights, eps)
     if bank is not None:
         return Factors((bank,), True)
-    banks = _low_rank(weights, eps) if weights.ndim == 2 else None
+    banks = _low_rank(weights, dtype) if weights.ndim == 2 else None
     return None if banks is None else Factors(banks, False)
 
 
@@ -63,13 +63,8 @@ def _outer_product(weights: np.ndarray, eps: float) -> tuple[np.ndarray, ...] | 
     product = _outer(bank) * pivot
     if not np.all(np.abs(product - weights) <= TOLERANCE * eps * np.abs(weights)):
         return None
-    # Powers of two, so that later passes cannot overflow where the result does not, and nothing is rounded.
-    scale = 1.0
-    for axis in range(1, weights.ndim):
-        power = 2.0 ** ceil(log2(np.abs(bank[axis]).sum()))
-        bank[axis] = bank[axis] / power
-        scale *= power
-    bank[0] = bank[0] * (pivot * scale)
+    # The first pass carries the pivot: later taps are at most 1, and no pass overflows before the result does.
+    bank[0] = bank[0] * pivot
     return tuple(bank)
 
 
@@ -100,11 +95,13 @@ def _integer_factors(weights: np.ndarray) -> tuple[np.ndarray, ...] | None:
     return (*bank, exact.astype(weights.dtype))
 
 
-def _low_rank(weights: np.ndarray, eps: float) -> tuple[tuple[np.ndarray, ...], ...] | None:
+def _low_rank(weights: np.ndarray, dtype: str) -> tuple[tuple[np.ndarray, ...], ...] | None:
     """Singular value decomposition, cut where what is left out is below 4 eps of the kernel's norm."""
     left, values, right = np.linalg.svd(weights)
-    terms = int(np.count_nonzero(values > TOLERANCE * eps * values[0]))
+    terms = int(np.count_nonzero(values > TOLERANCE * EPS[dtype] * values[0]))
     if terms > MOST_TERMS or terms * sum(weights.shape) >= weights.size:
+        return None
+    if values[0] > LARGEST[dtype] / 2:  # a factor could overflow where no tap does
         return None
     return tuple((left[:, term] * values[term], right[term]) for term in range(terms))
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gpuconv.backends.cpu.originals import ndimage_correlate
-from gpuconv.backends.generic.windows import taps_of
+from gpuconv.backends.generic.windows import taps_of, taps_per_partial_sum
 from gpuconv.core.boundary import Span, extend_all
 from gpuconv.core.namespace import home_of
 from gpuconv.core.shapes import kernel_shape_among, output_shape
@@ -57,17 +57,26 @@ def correlate_slices(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span], c
     result = np.zeros(output_shape(x.shape, spans), dtype)
     taps = list(taps_of(kernel))
     tile_shape = _tile(result.shape)
-    scratch = np.empty(prod(tile_shape), dtype)
+    scratch = np.empty((2, prod(tile_shape)), dtype)
+    together = taps_per_partial_sum(kernel)
     for corner in product(*(range(0, size, step) for size, step in zip(result.shape, tile_shape, strict=True))):
         tile = result[tuple(slice(start, start + step) for start, step in zip(corner, tile_shape, strict=True))]
-        product_of_tap = scratch[: tile.size].reshape(tile.shape)
-        for offsets, tap in taps:
+        term = scratch[0, : tile.size].reshape(tile.shape)
+        partial = scratch[1, : tile.size].reshape(tile.shape)
+        for position, (offsets, tap) in enumerate(taps):
             start = list(corner)
             for span, offset in zip(spans, offsets, strict=True):
                 start[span.axis] += offset
             view = extended[tuple(slice(low, low + size) for low, size in zip(start, tile.shape, strict=True))]
-            np.multiply(view, tap, out=product_of_tap)
-            np.add(tile, product_of_tap, out=tile)
+            if position % together:
+                np.multiply(view, tap, out=term)
+                np.add(partial, term, out=partial)
+                continue
+            if position:
+                np.add(tile, partial, out=tile)
+            np.multiply(view, tap, out=partial)
+        if taps:
+            np.add(tile, partial, out=tile)
     return result
 
 

@@ -82,34 +82,60 @@ class KernelSpectrum:
 
 
 def kernel_factor(transform: BlockTransform, weights: Any, shape: tuple[int, ...]) -> Any:
-    """``conj(F(conj w))``: times the spectrum of x it gives that of ``sum_j w[j] x[i + j]``."""
+    """Spectrum of the reversed weights: times that of x, it gives that of ``sum_j w[j] x[i + j]``, taps - 1 later."""
     home, xp = transform.home, transform.home.xp
     if isinstance(weights, np.ndarray):
         weights = bring_home(weights, home, transform.dtype)
     else:
         weights = cast(home, weights, transform.dtype)
-    weights = weights if transform.is_real else xp.conj(weights)
-    return xp.conj(transform.forward(xp.reshape(weights, shape)))
+    return transform.forward(xp.reshape(xp.flip(weights), shape))
 
 
 def correlate_block(transform: BlockTransform, block: Any, spectrum: KernelSpectrum, spans: Sequence[Span]) -> Any:
     """Correlation of one extended block with the kernel, non-finite samples kept inside the footprint."""
     home = transform.home
-    forward = transform.forward(block)
     if not is_lazy(home):
-        zero_frequency = tuple(0 if axis in transform.axes else slice(None) for axis in range(block.ndim))
-        if all_finite(home, forward[zero_frequency]):
-            return _multiply_back(transform, forward, spectrum, spans)
+        result = _multiply_back(transform, transform.forward(block), spectrum, spans)
+        one_each = tuple(0 if axis in transform.axes else slice(None) for axis in range(block.ndim))
+        if all_finite(home, result[one_each]):
+            return result
     clean, mask = split_finite(home, block)
-    result = _multiply_back(transform, transform.forward(clean), spectrum, spans)
+    if is_lazy(home):
+        result = _multiply_back(transform, transform.forward(clean), spectrum, spans)
+    else:
+        result = _multiply_scaled(transform, clean, spectrum, spans)
     counting = replace(transform, dtype=real_of(transform.dtype))
     hits = counting.inverse(counting.forward(cast(home, mask, counting.dtype)) * spectrum.support(counting))
-    return mark_nonfinite(home, result, hits[window(block.ndim, spans, (0,) * len(spans))])
+    return mark_nonfinite(home, result, hits[_outputs(block.ndim, spans)])
+
+
+def _multiply_scaled(transform: BlockTransform, block: Any, spectrum: KernelSpectrum, spans: Sequence[Span]) -> Any:
+    """The same for samples or weights so large that their transforms overflow: both are brought below one first."""
+    xp, kernel = transform.home.xp, spectrum.kernel
+    if isinstance(kernel, np.ndarray):
+        weight = float(_scale(np, kernel, tuple(range(kernel.ndim))).item())
+    else:
+        weight = xp.reshape(_scale(xp, kernel, tuple(range(kernel.ndim))), ())
+    size = _scale(xp, block, transform.axes)
+    scaled = KernelSpectrum.of(transform, kernel / weight, block.ndim, spans)
+    result = _multiply_back(transform, transform.forward(block / size), scaled, spans)
+    # The smaller factor first: it cannot overflow where the result does not.
+    return result * xp.where(size < weight, size, weight) * xp.where(size < weight, weight, size)
+
+
+def _scale(xp: Any, x: Any, axes: tuple[int, ...]) -> Any:
+    """Largest real or imaginary part over `axes`, kept as axes of one sample; 1 where all are zero."""
+    if is_complex(dtype_name(x.dtype)):
+        magnitude = xp.maximum(xp.abs(xp.real(x)), xp.abs(xp.imag(x)))
+    else:
+        magnitude = xp.abs(x)
+    largest = xp.max(magnitude, axis=axes, keepdims=True)
+    return xp.where(largest == 0, xp.ones_like(largest), largest)
 
 
 def _multiply_back(transform: BlockTransform, forward: Any, spectrum: KernelSpectrum, spans: Sequence[Span]) -> Any:
     """Spectrum product, inverse transform and crop to the outputs of the block."""
-    crop = window(forward.ndim, spans, (0,) * len(spans))
+    crop = _outputs(forward.ndim, spans)
     result = transform.inverse(forward * spectrum.factor)[crop]
     if spectrum.imaginary is None:
         return result
@@ -117,6 +143,11 @@ def _multiply_back(transform: BlockTransform, forward: Any, spectrum: KernelSpec
     imaginary = transform.inverse(forward * spectrum.imaginary)[crop]
     dtype = complex_of(transform.dtype)
     return cast(home, result, dtype) + cast(home, imaginary, dtype) * 1j
+
+
+def _outputs(ndim: int, spans: Sequence[Span]) -> tuple[slice, ...]:
+    """Where a block's outputs stand after the inverse transform: behind what wraps around."""
+    return window(ndim, spans, [span.taps - 1 for span in spans])
 
 
 def _assemble(xp: Any, results: list[Any], spans: Sequence[Span], sizes: Sequence[int]) -> Any:

@@ -7,13 +7,14 @@ from typing import Any
 from gpuconv.core.namespace import Home
 
 
-def all_finite(home: Home, zero_frequency: Any) -> bool:
-    """True when a block's zero-frequency bins, which are sums over the block, show nothing but finite samples.
+def all_finite(home: Home, outputs: Any) -> bool:
+    """True when one output of every transformed block shows that all of the block is finite.
 
-    A sum with a NaN or an infinity is never finite. The converse may fail by overflow, which costs time only.
+    An inverse transform sums all frequencies into every output, and a forward one all samples into every frequency:
+    a single NaN, infinity or overflow, in whichever of them, leaves no output finite.
     """
     xp = home.xp
-    return bool(xp.all(xp.isfinite(zero_frequency)))
+    return bool(xp.all(xp.isfinite(outputs)))
 
 
 def split_finite(home: Home, x: Any) -> tuple[Any, Any]:

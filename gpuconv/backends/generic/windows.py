@@ -4,26 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import product
+from math import isqrt, prod
 from typing import Any
 
 import numpy as np
 
 from gpuconv.core.boundary import Span, extend_all
-from gpuconv.core.namespace import home_of
+from gpuconv.core.namespace import bring_home, home_of
 
 
 def correlate_windows(x: Any, kernel: Any, spans: Sequence[Span], cval: Any) -> Any:
     """``y[i] = sum_j kernel[j] x~[first + i + j]`` with i and j over the axes of `spans`."""
-    xp = home_of(x).xp
+    home = home_of(x)
+    xp = home.xp
     extended = extend_all(xp, x, spans, cval)
-    total = None
-    for offsets, tap in taps_of(kernel):
-        view = extended[window(x.ndim, spans, offsets)]
-        term = view * tap
-        total = term if total is None else total + term
-    if total is None:  # every tap is zero
-        total = xp.zeros_like(extended[window(x.ndim, spans, (0,) * len(spans))])
-    return total
+    if kernel.dtype == np.uint64:  # half of its range are Python ints that libraries refuse beside an array
+        kernel = bring_home(kernel, home, "uint64")
+    total = partial = None
+    for position, (offsets, tap) in enumerate(taps_of(kernel)):
+        term = extended[window(x.ndim, spans, offsets)] * tap
+        if position % taps_per_partial_sum(kernel) == 0 and partial is not None:
+            total, partial = partial if total is None else total + partial, None
+        partial = term if partial is None else partial + term
+    if partial is None:  # every tap is zero
+        return xp.zeros_like(extended[window(x.ndim, spans, (0,) * len(spans))])
+    return partial if total is None else total + partial
+
+
+def taps_per_partial_sum(kernel: Any) -> int:
+    """How many products are added up before their sum joins the total.
+
+    With b products to a partial sum and n/b partial sums no product is rounded more than b + n/b times, which is
+    least for ``b = sqrt(n)`` and keeps the worst error below ``2 sqrt(n) eps`` instead of ``n eps / 2``. A flat image
+    comes near the worst case. Up to 16 products one sum does as well.
+    """
+    taps = prod(kernel.shape)
+    return taps if taps <= 16 else isqrt(taps - 1) + 1
 
 
 def taps_of(kernel: Any) -> Iterator[tuple[tuple[int, ...], Any]]:
