@@ -1,5 +1,6 @@
 """gpuconv: the same convolution on CuPy, NumPy, torch, JAX and dask arrays."""
 
+from gpuconv import kernels
 from gpuconv.backends.registry import use_backend
 from gpuconv.convolution import convolve, convolve_adjoint, convolve_separable, correlate, plan_convolution
 from gpuconv.methods.plan import Plan
@@ -13,6 +14,7 @@ __all__ = [
     "convolve_adjoint",
     "convolve_separable",
     "correlate",
+    "kernels",
     "plan_convolution",
     "use_backend",
 ]

@@ -54,7 +54,7 @@ def _output_chunks(chunks: tuple[int, ...], span: Span) -> tuple[int, ...]:
     if span.count == span.size:
         cut = list(chunks)
     else:
-        step = max(chunks)
+        step = max(*chunks, 1)
         cut = [min(step, span.count - start) for start in range(0, span.count, step)]
     joined: list[int] = []
     for size in cut:

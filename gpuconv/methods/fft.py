@@ -59,7 +59,7 @@ def describe_bound(problem: Problem, samples: int) -> str:
 
 
 def estimate(problem: Problem) -> Estimate:
-    lengths = tuple(fast_length(span.length) for span in problem.spans)
+    lengths = tuple(fast_length(max(span.length, span.taps)) for span in problem.spans)
     return fourier_estimate(problem, lengths, 1)
 
 

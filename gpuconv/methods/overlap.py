@@ -24,7 +24,7 @@ def candidates(problem: Problem) -> list[tuple[int, ...]]:
     Where every one of them covers everything, that one block is left, and overlap-save is the fft method.
     """
     shortest = SHORTEST.get(len(problem.spans), 16)
-    whole = tuple(fast_length(span.length) for span in problem.spans)
+    whole = tuple(fast_length(max(span.length, span.taps)) for span in problem.spans)
     found = {
         tuple(
             min(fast_length(max(factor * span.taps, shortest)), length)
