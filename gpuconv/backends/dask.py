@@ -119,7 +119,8 @@ def _run_block(
         Span(axis, block.shape[axis], size, 0, block.shape[axis] - size + 1, "constant") for axis, size in taps
     )
     problem = _block_problem(block, weights, spans)
-    with use_backend(forced):
+    # A block runs in a thread of its own, without the settings of the one that made the graph.
+    with use_backend(forced), np.errstate(over="ignore", invalid="ignore"):
         return select(primitive, problem)(block, weights, spans, 0, *options)
 
 

@@ -268,7 +268,8 @@ def bring_home(host: np.ndarray, home: Home, name: str) -> Any:
     if home.library == "numpy":
         return host.astype(name, copy=False)
     via = "float32" if name in ("bfloat16", "float16") else name
-    moved = home.xp.asarray(np.ascontiguousarray(host, dtype=via), device=home.device)
+    # A copy, for its strides: an axis of one sample may have a negative one, which torch refuses.
+    moved = home.xp.asarray(np.array(host, dtype=via, order="C"), device=home.device)
     return cast(home, moved, name)
 
 
