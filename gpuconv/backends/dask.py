@@ -15,7 +15,7 @@ import numpy as np
 
 from gpuconv.backends.registry import Implementation, forced_backend, select, use_backend
 from gpuconv.core.boundary import Span, extend_all
-from gpuconv.core.dtypes import DtypeRule, complex_of, is_complex
+from gpuconv.core.dtypes import DtypeRule, complex_of, is_complex, is_integer
 from gpuconv.core.namespace import dtype_name, home_of, read_image
 from gpuconv.core.problem import KernelFacts, Problem
 
@@ -40,11 +40,11 @@ def correlate_blocks(primitive: str, x: Any, weights: Any, spans: Sequence[Span]
     )
     depth = {span.axis: (0, span.taps - 1) for span in spans}
     overlapped = dask.array.overlap.overlap(extended, depth=depth, boundary="none", allow_rechunk=False)
-    kernels, plain = _split_lazy(weights)
     taps = tuple((span.axis, span.taps) for span in spans)
-    run = partial(_run_block, primitive, plain, taps, options, forced_backend())
+    run = partial(_run_block, primitive, _map_weights(_unless_lazy, weights), taps, options, forced_backend())
     chunks = [output_chunks.get(axis, extended.chunks[axis]) for axis in range(x.ndim)]
-    result = _apply(run, overlapped, kernels, chunks, _result_dtype(x, weights))
+    lazy = [array.rechunk(-1) for array in _flatten(weights) if _unless_lazy(array) is None]
+    result = _apply(run, overlapped, lazy, chunks, _result_dtype(x, weights))
     wanted = {span.axis: x.chunks[span.axis] for span in spans if span.count == span.size}
     return result.rechunk(wanted) if wanted else result
 
@@ -67,41 +67,53 @@ def _output_chunks(chunks: tuple[int, ...], span: Span) -> tuple[int, ...]:
     return tuple(joined)
 
 
-def _split_lazy(weights: Any) -> tuple[list[Any], Any]:
-    """A kernel that is itself a dask array becomes an argument of the graph; others travel with the function."""
-    if isinstance(weights, (np.ndarray, list, tuple)):
-        return [], weights
-    return [weights.rechunk(-1)], None
+def _map_weights(function: Callable[[Any], Any], weights: Any) -> Any:
+    """`function` of every array of a kernel, or of banks of taps, in the same nesting."""
+    if isinstance(weights, (list, tuple)):
+        return [_map_weights(function, entry) for entry in weights]
+    return function(weights)
 
 
-def _apply(run: Callable[..., Any], x: Any, kernels: list[Any], chunks: Sequence[Any], dtype: Any) -> Any:
+def _flatten(weights: Any) -> list[Any]:
+    flat: list[Any] = []
+    _map_weights(flat.append, weights)
+    return flat
+
+
+def _unless_lazy(array: Any) -> Any:
+    """A NumPy array travels with the function; a dask array leaves its place empty, to come in through the graph."""
+    return array if isinstance(array, np.ndarray) else None
+
+
+def _apply(run: Callable[..., Any], x: Any, lazy: list[Any], chunks: Sequence[Any], dtype: Any) -> Any:
+    """`run` on every block, with the lazy weights whole beside each."""
     import dask.array
 
-    meta = x._meta.astype(dtype)
-    if not kernels:
-        return dask.array.map_blocks(run, x, chunks=tuple(chunks), dtype=dtype, meta=meta)
     axes = tuple(range(x.ndim))
-    labels = tuple(range(x.ndim, x.ndim + kernels[0].ndim))
+    beside: list[Any] = []
+    label = x.ndim
+    for array in lazy:
+        beside += [array, tuple(range(label, label + array.ndim))]
+        label += array.ndim
     return dask.array.blockwise(
         run,
         axes,
         x,
         axes,
-        kernels[0],
-        labels,
+        *beside,
         concatenate=True,
         adjust_chunks={axis: chunks[axis] for axis in axes},
         dtype=dtype,
-        meta=meta,
+        meta=x._meta.astype(dtype),
     )
 
 
-def _result_dtype(x: Any, weights: Any) -> Any:
+def _result_dtype(x: Any, weights: Any) -> np.dtype:
+    names = [dtype_name(array.dtype) for array in _flatten(weights)]
     name = dtype_name(x.dtype)
-    arrays = [taps for bank in weights for taps in bank] if isinstance(weights, (list, tuple)) else [weights]
-    if any(is_complex(dtype_name(array.dtype)) for array in arrays):
-        name = complex_of(name)
-    return np.dtype(name)
+    if is_integer(name):
+        return np.dtype(names[0])
+    return np.dtype(complex_of(name) if any(is_complex(dtype) for dtype in names) else name)
 
 
 def _run_block(
@@ -111,14 +123,15 @@ def _run_block(
     options: tuple[Any, ...],
     forced: str | None,
     block: Any,
-    kernel: Any = None,
+    *lazy: Any,
 ) -> Any:
     """One overlapping block, all of whose reads lie inside it."""
-    weights = plain if kernel is None else kernel
+    arrived = iter(lazy)
+    weights = _map_weights(lambda array: next(arrived) if array is None else array, plain)
     spans = tuple(
         Span(axis, block.shape[axis], size, 0, block.shape[axis] - size + 1, "constant") for axis, size in taps
     )
-    problem = _block_problem(block, weights, spans)
+    problem = _block_problem(block, _flatten(weights)[0], spans)
     # A block runs in a thread of its own, without the settings of the one that made the graph.
     with use_backend(forced), np.errstate(over="ignore", invalid="ignore"):
         return select(primitive, problem)(block, weights, spans, 0, *options)
@@ -127,8 +140,7 @@ def _run_block(
 def _block_problem(block: Any, weights: Any, spans: tuple[Span, ...]) -> Problem:
     block, home = read_image(block)
     name = dtype_name(block.dtype)
-    first = weights[0][0] if isinstance(weights, (list, tuple)) else weights
-    facts = KernelFacts(tuple(span.taps for span in spans), dtype_name(first.dtype), "host")
+    facts = KernelFacts(tuple(span.taps for span in spans), dtype_name(weights.dtype), "host")
     return Problem(home.library, str(home.device), False, block.shape, name, facts, DtypeRule(name, name), spans)
 
 

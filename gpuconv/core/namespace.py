@@ -167,12 +167,13 @@ def has_double(home: Home) -> bool:
 
 
 def is_traced(x: Any, library: str) -> bool:
-    """True while values do not exist: JAX tracers, and torch tensors inside torch.func or torch.compile."""
+    """True while values do not exist: JAX tracers, torch tensors inside torch.func or torch.compile or on "meta"."""
     if library == "jax":
         return isinstance(x, sys.modules["jax"].core.Tracer)
     if library == "torch":
         torch = sys.modules["torch"]
-        return bool(torch._C._functorch.is_functorch_wrapped_tensor(x)) or torch.compiler.is_compiling()
+        wrapped = torch._C._functorch.is_functorch_wrapped_tensor(x)
+        return bool(wrapped) or x.device.type == "meta" or torch.compiler.is_compiling()
     return False
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+from gpuconv.core.dtypes import ITEMSIZE
 from gpuconv.core.problem import Problem
 
 
@@ -42,6 +43,9 @@ class Rates:
     calls_per_tap: int
     source: str
 
+
+# Samples of a tile on a CPU (TILE_ELEMENTS of the cpu backend).
+TILE_SAMPLES = 65536
 
 _MEASURED = "benchmarks/results/methods-cpu.json"
 RATES = {
@@ -87,8 +91,7 @@ class Estimate:
 
 def width(problem: Problem) -> int:
     """Work per sample relative to real single precision: twice for double, twice again for complex."""
-    factor = max(problem.itemsize // 4, 1)
-    return factor
+    return max(problem.itemsize // 4, 1)
 
 
 def extension_cost(problem: Problem) -> int:
@@ -98,6 +101,20 @@ def extension_cost(problem: Problem) -> int:
 
 def extension_memory(problem: Problem) -> int:
     return prod(problem.extended_shape) * problem.itemsize if problem.extends else 0
+
+
+def cast_memory(problem: Problem) -> int:
+    """The image in the dtype that is summed in, where that is another than its own."""
+    if problem.dtype == problem.working_dtype:
+        return 0
+    return prod(problem.shape) * ITEMSIZE[problem.working_dtype]
+
+
+def scratch_memory(problem: Problem) -> int:
+    """What products and partial sums need: tiles where a loop goes through the taps, whole arrays elsewhere."""
+    if rates(problem).calls_per_tap == 0:
+        return 2 * min(TILE_SAMPLES, problem.outputs) * problem.itemsize
+    return 2 * result_memory(problem)
 
 
 def result_memory(problem: Problem) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -111,7 +112,8 @@ def normal_options(options: Options) -> Options:
 def _plain(name: str, value: Any, read: Any) -> Any:
     if isinstance(value, np.ndarray):
         value = value.tolist()
-    return tuple(read(name, entry) for entry in value) if isinstance(value, (list, tuple)) else read(name, value)
+    several = isinstance(value, Sequence) and not isinstance(value, str)
+    return tuple(read(name, entry) for entry in value) if several else read(name, value)
 
 
 @lru_cache(maxsize=1024)

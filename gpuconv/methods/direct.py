@@ -11,10 +11,12 @@ from gpuconv.core.namespace import cast, home_of
 from gpuconv.core.problem import Problem
 from gpuconv.methods.costs import (
     Estimate,
+    cast_memory,
     extension_cost,
     extension_memory,
     rates,
     result_memory,
+    scratch_memory,
     width,
 )
 
@@ -36,7 +38,7 @@ def estimate(problem: Problem) -> Estimate:
         + rate.call * (1 + rate.calls_per_tap * taps)
         + extension_cost(problem)
     )
-    memory = extension_memory(problem) + result_memory(problem) * (1 if rate.calls_per_tap == 0 else 3)
+    memory = cast_memory(problem) + extension_memory(problem) + scratch_memory(problem) + result_memory(problem)
     return Estimate(cost, memory, local_bound(problem, taps))
 
 

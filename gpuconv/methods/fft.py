@@ -6,11 +6,11 @@ from math import prod, sqrt
 from typing import Any
 
 from gpuconv.backends import registry
-from gpuconv.core.dtypes import EPS, is_complex, largest_magnitude
+from gpuconv.core.dtypes import EPS, ITEMSIZE, is_complex, largest_magnitude
 from gpuconv.core.frequencies import fast_length
 from gpuconv.core.namespace import cast, home_of
 from gpuconv.core.problem import Problem
-from gpuconv.methods.costs import Estimate, extension_cost, extension_memory, rates, result_memory, width
+from gpuconv.methods.costs import Estimate, cast_memory, extension_cost, extension_memory, rates, result_memory
 
 # Rounding of three transforms of n = 2^m samples is below (3 + 3 sqrt(5) + 3) m unit roundoffs, relative to the norms
 # of both factors (C. Percival, Math. Comp. 72, 2003, theorem 5.1, DOI 10.1090/S0025-5718-02-01419-9). In eps, which is
@@ -64,30 +64,27 @@ def estimate(problem: Problem) -> Estimate:
 
 
 def fourier_estimate(problem: Problem, lengths: tuple[int, ...], count: int) -> Estimate:
-    """Estimate for `count` blocks (of all batches together) with transforms of `lengths`."""
+    """Estimate for `count` blocks with transforms of `lengths`; batches are transformed together."""
     rate = rates(problem)
     samples = prod(lengths)
     batches = problem.outputs // max(prod(span.count for span in problem.spans), 1)
     logs = max((samples - 1).bit_length(), 1)
-    transforms = (3 if is_complex(problem.kernel.dtype) and not is_complex(problem.rule.accumulator) else 2) * count
-    # 64-bit integers and all others are transformed in double precision.
-    scale = 2 if problem.exact else width(problem)
-    itemsize = 8 if problem.exact else problem.itemsize
-    cost = (
-        (transforms * batches + 1) * samples * logs * rate.butterfly * scale
-        + 10 * rate.call * count
-        + extension_cost(problem)
-    )
+    split = is_complex(problem.kernel.dtype) and not is_complex(problem.dtype)
+    kernels = 2 if split else 1
+    itemsize = ITEMSIZE["float64" if problem.exact else problem.working_dtype]
+    transforms = count * batches * (1 + kernels) + kernels
+    cost = transforms * samples * logs * rate.butterfly * (itemsize // 4) + 10 * rate.call * count
     block = samples * itemsize * batches
-    memory = 3 * block + 2 * samples * itemsize + result_memory(problem)
+    # A block, padded, its spectrum, the product and what comes back, all about as large; the kernel's beside them.
+    memory = (5 + (count > 1)) * block + 3 * kernels * samples * itemsize
+    memory += cast_memory(problem) + result_memory(problem)
     if count == 1:
+        cost += extension_cost(problem)
         memory += extension_memory(problem)
     return Estimate(cost, memory, describe_bound(problem, samples), lengths)
 
 
 def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any) -> Any:
-    """Integers go through double precision and are rounded back; `why_not` has made sure that this is exact."""
-    home = home_of(x)
-    x = cast(home, x, "float64" if problem.exact else problem.working_dtype)
-    y = registry.select(primitive(problem), problem)(x, weights, problem.spans, cval, estimate.lengths)
-    return cast(home, home.xp.round(y), problem.rule.result) if problem.exact else y
+    if not problem.exact:  # integers are cast block by block
+        x = cast(home_of(x), x, problem.working_dtype)
+    return registry.select(primitive(problem), problem)(x, weights, problem.spans, cval, estimate.lengths)

@@ -10,16 +10,29 @@ from typing import Any
 import numpy as np
 
 from gpuconv.backends import registry
-from gpuconv.core.dtypes import EPS, LARGEST
+from gpuconv.core.dtypes import EPS, LARGEST, is_complex
 from gpuconv.core.namespace import cast, home_of
 from gpuconv.core.problem import Problem
-from gpuconv.methods.costs import Estimate, extension_cost, extension_memory, rates, result_memory, width
+from gpuconv.methods.costs import (
+    Estimate,
+    cast_memory,
+    extension_cost,
+    extension_memory,
+    rates,
+    result_memory,
+    scratch_memory,
+    width,
+)
 from gpuconv.methods.direct import local_bound
 
 # A product of rounded factors is off by an eps or two per element; more than this is not an outer product.
 TOLERANCE = 4
 # Sums of more terms than this never pay: each costs a pass per axis and a buffer.
 MOST_TERMS = 8
+# Bytes of a kernel whose factors are kept for the next call; a 256-entry cache then holds 16 MiB at most.
+REMEMBERED = 2**16
+# Taps of the largest kernel that is decomposed: 128 x 128 takes 3 ms, 1024 x 1024 longer than its FFT convolution.
+LARGEST_DECOMPOSED = 2**14
 
 
 @dataclass(frozen=True)
@@ -33,12 +46,17 @@ class Factors:
 
 def factorize(weights: np.ndarray, dtype: str) -> Factors | None:
     """Outer products that make up `weights` to the rounding of `dtype`; None if there is no short sum of them."""
-    return _factorize(weights.tobytes(), weights.shape, weights.dtype.str, dtype)
+    if weights.nbytes > REMEMBERED:
+        return _factorize(weights, dtype)
+    return _remembered(weights.tobytes(), weights.shape, weights.dtype.str, dtype)
 
 
 @lru_cache(maxsize=256)
-def _factorize(data: bytes, shape: tuple[int, ...], stored: str, dtype: str) -> Factors | None:
-    weights = np.frombuffer(data, stored).reshape(shape)
+def _remembered(data: bytes, shape: tuple[int, ...], stored: str, dtype: str) -> Factors | None:
+    return _factorize(np.frombuffer(data, stored).reshape(shape), dtype)
+
+
+def _factorize(weights: np.ndarray, dtype: str) -> Factors | None:
     if weights.dtype.kind in "iu":
         bank = _integer_factors(weights)
         return None if bank is None else Factors((bank,), True)
@@ -48,7 +66,7 @@ def _factorize(data: bytes, shape: tuple[int, ...], stored: str, dtype: str) -> 
     bank = _outer_product(weights, eps)
     if bank is not None:
         return Factors((bank,), True)
-    banks = _low_rank(weights, dtype) if weights.ndim == 2 else None
+    banks = _low_rank(weights, dtype) if weights.ndim == 2 and weights.size <= LARGEST_DECOMPOSED else None
     return None if banks is None else Factors(banks, False)
 
 
@@ -97,7 +115,7 @@ def _integer_factors(weights: np.ndarray) -> tuple[np.ndarray, ...] | None:
 
 def _low_rank(weights: np.ndarray, dtype: str) -> tuple[tuple[np.ndarray, ...], ...] | None:
     """Singular value decomposition, cut where what is left out is below 4 eps of the kernel's norm."""
-    left, values, right = np.linalg.svd(weights)
+    left, values, right = np.linalg.svd(weights, full_matrices=False)
     terms = int(np.count_nonzero(values > TOLERANCE * EPS[dtype] * values[0]))
     if terms > MOST_TERMS or terms * sum(weights.shape) >= weights.size:
         return None
@@ -135,7 +153,11 @@ def estimate(problem: Problem) -> Estimate:
         calls += 1 + rate.calls_per_tap * span.taps
     terms = problem.kernel.rank or 1
     cost = terms * (products * rate.line_product * width(problem) + calls * rate.call) + extension_cost(problem)
-    memory = extension_memory(problem) + result_memory(problem) * (2 if terms == 1 else 3)
+    # Two passes' arrays and the sum of terms; complex passes are real ones on parts, copied in and out.
+    arrays = (2 if terms == 1 else 3) + 2 * is_complex(problem.rule.accumulator)
+    memory = (
+        cast_memory(problem) + extension_memory(problem) + scratch_memory(problem) + arrays * result_memory(problem)
+    )
     bound = local_bound(problem, sum(span.taps for span in problem.spans) + TOLERANCE**2)
     if not problem.kernel.locally_exact:
         bound = bound.replace("sum |k||x|, locally", "||x|| ||k|| over a footprint, not locally")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import fft as scipy_fft
 
-from gpuconv.backends.generic.fourier import BlockTransform, KernelSpectrum, correlate_block
+from gpuconv.backends.generic.fourier import BlockTransform, KernelSpectrum, correlate_block, transform_dtype
 from gpuconv.core.boundary import Span, extend_all
 from gpuconv.core.namespace import home_of
 from gpuconv.core.shapes import blocks, output_shape
@@ -39,10 +39,13 @@ def correlate_fourier(
 ) -> np.ndarray:
     """``y[i] = sum_j kernel[j] x~[first + i + j]`` through FFTs of `lengths` samples per axis (overlap-save)."""
     axes = tuple(span.axis for span in spans)
-    transform = SciPyTransform(home_of(x), x.dtype.name, axes, tuple(lengths))
+    transform = SciPyTransform(home_of(x), transform_dtype(x, kernel), axes, tuple(lengths))
     spectrum = KernelSpectrum.of(transform, kernel, x.ndim, spans)
     sizes = [length - span.taps + 1 for length, span in zip(lengths, spans, strict=True)]
-    dtype = np.result_type(x.dtype, np.complex64) if kernel.dtype.kind == "c" else x.dtype
+    if kernel.dtype.kind in "iu":
+        dtype = kernel.dtype
+    else:
+        dtype = np.result_type(x.dtype, np.complex64) if kernel.dtype.kind == "c" else x.dtype
     result = np.empty(output_shape(x.shape, spans), dtype)
     for part in blocks(spans, sizes):
         place = [slice(None)] * x.ndim

@@ -11,7 +11,7 @@ import numpy as np
 from gpuconv.backends.generic.nonfinite import all_finite, mark_nonfinite, split_finite
 from gpuconv.backends.generic.windows import window
 from gpuconv.core.boundary import Span, extend_all
-from gpuconv.core.dtypes import complex_of, is_complex, real_of
+from gpuconv.core.dtypes import complex_of, is_complex, is_integer, real_of
 from gpuconv.core.namespace import Home, bring_home, cast, dtype_name, home_of, is_lazy
 from gpuconv.core.shapes import blocks, kernel_shape_among
 
@@ -19,13 +19,17 @@ from gpuconv.core.shapes import blocks, kernel_shape_among
 def correlate_fourier(x: Any, kernel: Any, spans: Sequence[Span], cval: Any, lengths: Sequence[int]) -> Any:
     """``y[i] = sum_j kernel[j] x~[first + i + j]`` through FFTs of `lengths` samples per axis (overlap-save).
 
+    An integer kernel says that the result is to be of its dtype, exactly: blocks go through double precision and are
+    rounded. The caller has made sure that this is exact.
+
     The outputs are cut into blocks of ``lengths - taps + 1``; a block that covers everything is the plain FFT
     method. Samples beyond the ends of an axis are made per block; no padded copy of the whole exists.
     """
     home = home_of(x)
     if not isinstance(kernel, np.ndarray) and home_of(kernel).traced:  # then the products are, whatever x is
         home = replace(home, traced=True)
-    transform = BlockTransform(home, dtype_name(x.dtype), tuple(span.axis for span in spans), tuple(lengths))
+    dtype = transform_dtype(x, kernel)
+    transform = BlockTransform(home, dtype, tuple(span.axis for span in spans), tuple(lengths))
     spectrum = KernelSpectrum.of(transform, kernel, x.ndim, spans)
     sizes = [length - span.taps + 1 for length, span in zip(lengths, spans, strict=True)]
     results = [
@@ -83,6 +87,11 @@ class KernelSpectrum:
         return kernel_factor(transform, self.kernel != 0, self.shape)
 
 
+def transform_dtype(x: Any, kernel: Any) -> str:
+    """What blocks are transformed in: double precision where the result is to be exact integers."""
+    return "float64" if is_integer(dtype_name(kernel.dtype)) else dtype_name(x.dtype)
+
+
 def kernel_factor(transform: BlockTransform, weights: Any, shape: tuple[int, ...]) -> Any:
     """Spectrum of the reversed weights: times that of x, it gives that of ``sum_j w[j] x[i + j]``, taps - 1 later."""
     home, xp = transform.home, transform.home.xp
@@ -96,6 +105,11 @@ def kernel_factor(transform: BlockTransform, weights: Any, shape: tuple[int, ...
 def correlate_block(transform: BlockTransform, block: Any, spectrum: KernelSpectrum, spans: Sequence[Span]) -> Any:
     """Correlation of one extended block with the kernel, non-finite samples kept inside the footprint."""
     home = transform.home
+    block = cast(home, block, transform.dtype)
+    kernel_dtype = dtype_name(spectrum.kernel.dtype)
+    if is_integer(kernel_dtype):
+        result = _multiply_back(transform, transform.forward(block), spectrum, spans)
+        return cast(home, home.xp.round(result), kernel_dtype)
     if not is_lazy(home):
         result = _multiply_back(transform, transform.forward(block), spectrum, spans)
         one_each = tuple(0 if axis in transform.axes else slice(None) for axis in range(block.ndim))
