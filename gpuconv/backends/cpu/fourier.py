@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import fft as scipy_fft
 
 from gpuconv.backends.generic.fourier import BlockTransform, KernelSpectrum, correlate_block, transform_dtype
 from gpuconv.core.boundary import Span, extend_all
@@ -18,15 +17,24 @@ from gpuconv.core.shapes import blocks, output_shape
 THREADED_FROM = 65536
 
 
+def _scipy_fft() -> Any:
+    """scipy.fft, loaded when the first transform asks for it: direct sums need not wait a tenth of a second."""
+    from scipy import fft
+
+    return fft
+
+
 @dataclass(frozen=True)
 class SciPyTransform(BlockTransform):
     """The generic block transform with scipy.fft in place of numpy.fft; lines are shared out among threads."""
 
     def forward(self, x: np.ndarray) -> np.ndarray:
+        scipy_fft = _scipy_fft()
         call = scipy_fft.rfftn if self.is_real else scipy_fft.fftn
         return call(x, s=self.lengths, axes=self.axes, workers=self._workers(x))
 
     def inverse(self, spectrum: np.ndarray) -> np.ndarray:
+        scipy_fft = _scipy_fft()
         call = scipy_fft.irfftn if self.is_real else scipy_fft.ifftn
         return call(spectrum, s=self.lengths, axes=self.axes, workers=self._workers(spectrum), overwrite_x=True)
 
