@@ -10,6 +10,8 @@ import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 
 def refusal(rule: str, given: str, remedy: str) -> str:
     """The text of an error: ``rule: given. remedy.``"""
@@ -29,7 +31,7 @@ def read_choice(name: str, value: Any, choices: Iterable[str], aliases: dict[str
 
 def read_integer(name: str, value: Any) -> int:
     """A whole number; True and 2.0 are refused."""
-    if isinstance(value, bool):
+    if isinstance(value, (bool, np.bool_)):
         raise TypeError(refusal(f"{name} must be an integer", f"got {value!r}", "Give a plain int"))
     try:
         return operator.index(value)
