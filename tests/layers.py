@@ -23,6 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"spectral"}),
     frozenset({"diffusion", "neural", "deconvolution", "matching", "timeseries"}),
     frozenset({"streaming", "tiled"}),
+    frozenset({"_scipy_arguments"}),  # what the adapters below share
     frozenset({"ndimage", "signal", "patch", "settings"}),
     frozenset({""}),
     frozenset({"cli"}),

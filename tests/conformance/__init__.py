@@ -1,0 +1,1 @@
+"""SciPy's own shipped tests, run with gpuconv's functions in SciPy's place."""
