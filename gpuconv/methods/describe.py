@@ -192,7 +192,8 @@ def kernel_facts(weights: Any, problem: Problem, method: str) -> KernelFacts:
     if not isinstance(weights, np.ndarray):
         return replace(facts, residency="device" if not problem.traced and problem.library == "cupy" else "traced")
     bits = _bits(weights) if problem.exact else None
-    worth_it = method == "auto" and problem.outputs * facts.taps >= TESTED_FROM
+    lengths = [taps for taps in facts.shape if taps > 1]
+    worth_it = method == "auto" and len(lengths) > 1 and problem.outputs * facts.taps >= TESTED_FROM
     factors = None
     if len(problem.spans) > 1 and (method == "separable" or worth_it):
         factors = factorize(weights, problem.rule.accumulator)

@@ -10,8 +10,8 @@ def _always(problem: Problem) -> str | None:
 
 
 TABLE = {
-    "correlate_axis": Implementation(lines.correlate_axis, lines.why_not),
-    "correlate_separable": Implementation(separable.correlate_separable, lines.why_not),
+    "correlate_axis": Implementation(lines.correlate_axis, _always),
+    "correlate_separable": Implementation(separable.correlate_separable, _always),
     "correlate_windows": Implementation(windows.correlate_windows, _always),
     "correlate_fourier": Implementation(fourier.correlate_fourier, _always),
 }

@@ -12,17 +12,9 @@ from gpuconv.backends.cpu.windows import correlate_slices
 from gpuconv.core.boundary import Span, extend
 from gpuconv.core.dtypes import is_complex
 from gpuconv.core.namespace import home_of
-from gpuconv.core.problem import Problem
 from gpuconv.core.shapes import output_shape
 
 _DOUBLE_EPSILON = 2.0**-52
-
-
-def why_not(problem: Problem) -> str | None:
-    """Integers wider than a double's 53 bits would lose digits in SciPy's loop."""
-    if problem.rule.accumulator in ("int64", "uint64"):
-        return f"SciPy's loops sum in double precision, which does not hold {problem.rule.accumulator} exactly"
-    return None
 
 
 def correlate_axis(x: np.ndarray, taps: np.ndarray, spans: tuple[Span], cval: Any) -> np.ndarray:
@@ -57,7 +49,8 @@ def taps_at_once(dtype: np.dtype, taps: np.ndarray) -> int:
 
 def _correlate_line(x: np.ndarray, taps: np.ndarray, span: Span, cval: Any) -> np.ndarray:
     """All taps in one call of SciPy's loop, where that meets the definition."""
-    if not survives_symmetry_test(taps):
+    wider_than_double = x.dtype.kind in "iu" and x.dtype.itemsize == 8  # 64-bit integers, summed in 53 bits
+    if wider_than_double or not survives_symmetry_test(taps):
         return correlate_slices(x, taps, (span,), cval)
     same = span.count == span.size and -span.taps < span.first <= 0 < span.size
     if not same:
