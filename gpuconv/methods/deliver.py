@@ -12,13 +12,14 @@ from gpuconv.core.namespace import Home, cast, dtype_name, home_of, is_writeable
 from gpuconv.core.problem import Problem
 
 
-@np.errstate(over="ignore")  # a half-precision result may round to infinity
 def deliver(result: Any, home: Home, problem: Problem, out: Any) -> Any:
     """`result` as the caller wants it: a new array of the result's dtype, or written into `out`."""
     if out is None:
-        return cast(home, result, problem.rule.result)
+        with np.errstate(over="ignore"):  # half precision may round to infinity
+            return cast(home, result, problem.rule.result)
     # The result is complete before the first write, so that `out` may be the input itself.
-    out[...] = convert(home, result, dtype_name(out.dtype))
+    with np.errstate(over="ignore", invalid="ignore"):
+        out[...] = convert(home, result, dtype_name(out.dtype))
     return out
 
 

@@ -89,7 +89,6 @@ def _check_lines(lines: Sequence[Any], axes: tuple[int, ...]) -> None:
             )
 
 
-@np.errstate(over="ignore", invalid="ignore")
 def accumulate_passes(described: Described, cval: Any) -> Any:
     """The result before rounding: one fused primitive if all axes are summed directly, else axis by axis."""
     problem, home = described.problem, described.home
@@ -98,9 +97,15 @@ def accumulate_passes(described: Described, cval: Any) -> Any:
         return empty_result(home, problem)
     x = cast(home, described.x, problem.working_dtype)
     plans = _plan_passes(described)
-    if all(plan.method == "direct" for plan in plans):
-        return registry.select("correlate_separable", problem)(x, [described.weights], problem.spans, cval)
-    x, spans = fill_first(x, problem.spans, cval)
+    with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN are results like others
+        if all(plan.method == "direct" for plan in plans):
+            return registry.select("correlate_separable", problem)(x, [described.weights], problem.spans, cval)
+        return _pass_by_pass(x, described, plans, cval)
+
+
+def _pass_by_pass(x: Any, described: Described, plans: Sequence[Plan], cval: Any) -> Any:
+    """Every axis by its own method; a fill value other than zero is put around before the first."""
+    x, spans = fill_first(x, described.problem.spans, cval)
     for plan, line, span in zip(plans, described.weights, spans, strict=True):
         step = replace(plan.problem, shape=tuple(x.shape), dtype=dtype_name(x.dtype), spans=(span,))
         x = METHODS[plan.method].run(step, choose_plan(step, plan.options).estimate, x, line, cval)

@@ -200,14 +200,14 @@ def run(plan: Plan, described: Described, cval: Any, out: Any) -> Any:
     return deliver(accumulate(plan, described, cval), described.home, plan.problem, out)
 
 
-@np.errstate(over="ignore", invalid="ignore")  # infinity and NaN are results like others, as in compiled loops
 def accumulate(plan: Plan, described: Described, cval: Any) -> Any:
     """The result before rounding, in the accumulator's dtype."""
     problem, home = plan.problem, described.home
     cval = read_fill(cval, problem)
     if problem.outputs == 0:
         return empty_result(home, problem)
-    return METHODS[plan.method].run(problem, plan.estimate, described.x, described.weights, cval)
+    with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN are results like others
+        return METHODS[plan.method].run(problem, plan.estimate, described.x, described.weights, cval)
 
 
 def empty_result(home: Home, problem: Problem) -> Any:
