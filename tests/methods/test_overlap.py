@@ -1,0 +1,79 @@
+"""Overlap-save: blocks leave no seams, and bound the memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import gpuconv
+from gpuconv.methods import overlap
+from tests import reference
+from tests.assertions import assert_close
+from tests.blocks import blocks_of, short_blocks
+from tests.cases import BOUNDARIES, draw
+from tests.libraries import make, to_numpy
+
+
+@pytest.mark.parametrize("backend", [None, "generic"])
+def test_impulse_in_kernel_out_across_block_borders(backend):
+    """At every offset: an impulse may fall on any sample of a block, and on the first and last."""
+    kernel = np.array([3.0, -1.0, 4.0, 1.0, 5.0])
+    with gpuconv.use_backend(backend), short_blocks():
+        plan = gpuconv.plan_convolution(np.zeros(30), kernel, mode="full", method="overlap")
+        assert blocks_of(plan)[0] >= 4
+        for offset in range(30):
+            impulse = np.zeros(30)
+            impulse[offset] = 1
+            expected = np.zeros(34)
+            expected[offset : offset + 5] = kernel
+            result = plan.execute(impulse, kernel)
+            assert_close(result, expected, tolerance=reference.spectral_bound(2.0**-52, 10, impulse, kernel))
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_many_blocks_follow_the_definition(xp, boundary):
+    x, kernel = draw((17, 2, 12), "float32", "x"), draw((4, 3), "float64", "kernel")
+    options = {"boundary": boundary, "axes": (2, 0), "origin": (1, -1)}
+    with short_blocks():
+        plan = gpuconv.plan_convolution(make(xp, x), kernel, method="overlap", **options)
+        result = plan.execute(make(xp, x), kernel, cval=1.5)
+    if not plan.problem.chunks:
+        assert min(blocks_of(plan)) > 1
+    expected = reference.convolve(x, kernel, cval=1.5, **options)
+    read = np.append(x, np.full(200, 1.5))
+    assert_close(result, expected, tolerance=4 * reference.spectral_bound(2.0**-23, 16 * 8, read, kernel))
+
+
+def test_a_bright_block_does_not_reach_dim_ones_beyond_its_neighbours():
+    """The error of a block is relative to that block: the reason to prefer short ones."""
+    x = np.full(400, 1e-3, dtype=np.float32)
+    x[:20] = 1e6
+    kernel = np.full(8, 1 / 8)
+    with short_blocks():
+        result = gpuconv.convolve(x, kernel, method="overlap")
+    far = result[60:-8]
+    assert np.abs(far - 1e-3).max() < 100 * 2.0**-23 * 1e-3
+
+
+def test_every_candidate_is_longer_than_the_kernel_and_no_longer_than_all():
+    for shape, taps in (((1000,), (7,)), ((5,), (400,)), ((300, 5), (4, 40)), ((40, 50, 60), (3, 4, 5))):
+        problem = gpuconv.plan_convolution(np.zeros(shape), np.zeros(taps), mode="full").problem
+        for lengths in overlap.candidates(problem):
+            for length, span in zip(lengths, problem.spans, strict=True):
+                assert length >= span.taps
+        assert overlap.estimate(problem).lengths in overlap.candidates(problem)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16"])
+def test_integers_are_exact_in_blocks(xp, dtype):
+    """Blocks are short enough for integers whose whole is not."""
+    x, kernel = draw((50,), dtype, "x"), draw((6,), "int8", "kernel")
+    with short_blocks():
+        result = gpuconv.convolve(make(xp, x), kernel, method="overlap", boundary="wrap")
+    assert to_numpy(result).tolist() == reference.convolve(x, kernel, boundary="wrap").tolist()
+
+
+def test_blocks_need_less_memory_than_one_transform():
+    x, kernel = np.zeros((2048, 2048), np.float32), np.zeros((31, 31))
+    estimates = dict(gpuconv.plan_convolution(x, kernel).estimates)
+    assert estimates["overlap"].memory < estimates["fft"].memory / 2
