@@ -48,7 +48,11 @@ def array_libraries() -> list[Library]:
 
 def compilers() -> list[Library]:
     """Every optional compiler, installed or not."""
-    return [_describe("numba", lambda _: "Compiles loops over NumPy arrays for this processor", '"gpuconv[cpu]"')]
+    unused = "no backend compiles with it yet, NumPy arrays go through SciPy's loops"
+    numba = _describe("numba", lambda _: unused[0].upper() + unused[1:], '"gpuconv[cpu]"')
+    if _import("numba") == (None, ""):
+        return [Library("numba", None, f"Not installed, and not missed: {unused}.")]
+    return [numba]
 
 
 def cpu_state() -> str:
