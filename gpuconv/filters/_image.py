@@ -1,0 +1,152 @@
+"""The image that a filter of several steps computes on, and the delivery of what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from gpuconv.core.arguments import read_axes, refusal
+from gpuconv.core.boundary import Span, extend, read_boundary
+from gpuconv.core.dtypes import DtypeRule, convolution_dtypes, is_complex, real_of
+from gpuconv.core.namespace import Home, cast, dtype_name, read_image
+from gpuconv.core.problem import KernelFacts, Problem
+from gpuconv.kernels._arguments import spread
+from gpuconv.methods.deliver import check_out, deliver
+from gpuconv.methods.describe import read_fill
+
+
+@dataclass(frozen=True)
+class Edges:
+    """The arguments that say where a filter runs and what lies beyond the ends, as given."""
+
+    axes: Any
+    boundary: Any
+    cval: Any
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image as `given`, and its edges; `boundaries` are one per filtered axis.
+
+    `problem` has the dtypes that any convolution with floating taps has, and no spans.
+    """
+
+    given: Any
+    home: Home
+    axes: tuple[int, ...]
+    boundaries: tuple[str, ...]
+    cval: Any
+    problem: Problem
+
+    @cached_property
+    def x(self) -> Any:
+        """The image in the dtype that results are summed in, so that several steps round no more than one."""
+        return cast(self.home, self.given, self.problem.rule.accumulator)
+
+    @property
+    def xp(self) -> Any:
+        return self.home.xp
+
+    @property
+    def is_complex(self) -> bool:
+        return is_complex(self.problem.dtype)
+
+    @cached_property
+    def precision(self) -> np.dtype:
+        """Real dtype of the sums, NumPy's."""
+        return np.dtype(real_of(self.problem.rule.accumulator))
+
+    @property
+    def edges(self) -> dict[str, Any]:
+        """What `convolve` is to be told."""
+        return {"axes": self.axes, "boundary": self.boundaries, "cval": self.cval}
+
+    def filled(self, reaches: tuple[int, ...]) -> Image:
+        """The image with a margin of the fill value, to be cut away by `trimmed`, on axes whose boundary is that.
+
+        Filters that share their passes run one axis at a time, and what a pass leaves beyond the ends is not the fill
+        value any more, unless that is zero.
+        """
+        if self.cval == 0 or 0 in self.x.shape:
+            return replace(self, cval=0)
+        x = self.x
+        for span in self._margins(reaches):
+            x = extend(self.xp, x, span, self.cval)
+        return replace(self, given=x, cval=0)
+
+    def trimmed(self, result: Any, reaches: tuple[int, ...]) -> Any:
+        """A result of the filled image without the margins of `filled`."""
+        if self.cval == 0 or 0 in self.x.shape:
+            return result
+        kept = [slice(None)] * self.x.ndim
+        for span in self._margins(reaches):
+            kept[span.axis] = slice(-span.first, span.size - span.first)
+        return result[tuple(kept)]
+
+    def _margins(self, reaches: tuple[int, ...]) -> list[Span]:
+        sides = zip(self.axes, self.boundaries, reaches, strict=True)
+        return [
+            Span(axis, self.x.shape[axis], 2 * reach + 1, -reach, self.x.shape[axis], boundary)
+            for axis, boundary, reach in sides
+            if boundary == "constant"
+        ]
+
+    def destination(self, out: Any, *, lead: tuple[int, ...] = (), real: bool = False) -> Destination:
+        """Where a result of this shape behind `lead` goes; `real` for results that are real for complex images too."""
+        result = self.problem.rule.result
+        return self.destination_of(out, (*lead, *self.problem.shape), real_of(result) if real else result)
+
+    def destination_of(self, out: Any, shape: tuple[int, ...], result: str) -> Destination:
+        problem = replace(self.problem, shape=shape, rule=DtypeRule(result, result))
+        check_out(out, self.home, problem)
+        return Destination(self.home, problem, out)
+
+
+@dataclass(frozen=True)
+class Destination:
+    """The shape and dtype of a result, and the caller's array for it, which has been checked."""
+
+    home: Home
+    problem: Problem
+    out: Any
+
+    def deliver(self, result: Any) -> Any:
+        """Round once, to the result's dtype or into the caller's array."""
+        return deliver(result, self.home, self.problem, self.out)
+
+    def deliver_stack(self, results: list[Any]) -> Any:
+        """The same for a stack of results on a new leading axis."""
+        return self.deliver(self.home.xp.stack(results, axis=0))
+
+
+def read_filtered(x: Any, edges: Edges) -> Image:
+    """Validate an image and its edges."""
+    x, home = read_image(x)
+    rule = convolution_dtypes(dtype_name(x.dtype), ("float64", 1))
+    axes = read_filter_axes(edges.axes, x.ndim)
+    boundaries = spread("boundary", edges.boundary, len(axes), read_boundary)
+    facts = KernelFacts((), "float64", "host")
+    problem = Problem(
+        home.library, str(home.device), home.traced, tuple(x.shape), dtype_name(x.dtype), facts, rule, spans=()
+    )
+    cval = read_fill(edges.cval, problem)
+    return Image(x, home, axes, boundaries, cval, problem)
+
+
+def read_filter_axes(axes: Any, ndim: int) -> tuple[int, ...]:
+    """Axes as distinct non-negative ints in the caller's order, one at least; None means all."""
+    axes = axes.tolist() if isinstance(axes, np.ndarray) else axes
+    normal = read_axes(axes, ndim)
+    if not normal:
+        given = f"got axes={axes!r} for an array of {ndim} dimensions"
+        raise ValueError(refusal("a filter needs at least one axis", given, "Give x a dimension, or name an axis"))
+    return normal
+
+
+def refuse_complex(image: Image, name: str) -> None:
+    if image.is_complex:
+        given = f"x has dtype {image.problem.dtype}"
+        raise TypeError(refusal(f"{name} needs a real image", given, "Filter its real and imaginary part apart"))
