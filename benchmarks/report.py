@@ -1,0 +1,231 @@
+"""Results as Markdown, and two results against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+# A time counts as changed when the medians differ by more than this and the quartiles do not overlap.
+NOTABLE = 1.25
+
+
+def tables(result: dict[str, Any]) -> str:
+    """All of a result as Markdown."""
+    sections = [_machine(result)]
+    for subject in result["subjects"].values():
+        sections += [
+            *_case_tables(subject["cases"]),
+            _choices(subject["choices"]),
+            _rates(subject["rates"]),
+            *_borders(subject["borders"]),
+            _overhead(subject["overhead"], subject["first_use"]),
+        ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; the first column is text, the others numbers."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _machine(result: dict[str, Any]) -> str:
+    machine, limits = result["machine"], result["limits"]
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    load = "" if machine["load"] is None else f" (load {machine['load']} at the start)"
+    lines = [
+        f"Measured on {result['date'][:10]} on {machine['processor']}, {machine['cores']} cores{load}, "
+        f"{machine['system']}, with `{result['command']}`.",
+        f"Limits: copy {limits['copy_bytes_per_s'] / 1e9:.3g} GB/s, "
+        f"multiply-adds {limits['multiply_adds_per_s'] / 1e9:.3g} billion/s.",
+        f"Versions: {versions}.",
+    ]
+    lines += [f"Absent: {absent['name']} ({absent['reason']})." for absent in result["absent"]]
+    return "\n".join(lines)
+
+
+def _case_tables(cases: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """One table per array library, one row per case and contender that was timed or should have been."""
+    for library in dict.fromkeys(case["library"] for case in cases):
+        rows: list[list[str]] = []
+        notes: list[str] = []
+        for case in cases:
+            if case["library"] == library:
+                rows += _case_rows(case)
+                notes += [_absence(row) for row in case["contenders"] if row["status"] == "absent"]
+        head = ["", "median", "quartiles", "first call", "time / gpuconv", "share of copy"]
+        yield f"### Convolutions of {library} arrays\n\n" + _table(head, rows)
+        if notes:
+            yield "\n".join(dict.fromkeys(notes))
+
+
+def _absence(row: dict[str, Any]) -> str:
+    return f"Absent: {row['name']} ({row['reason']})."
+
+
+def _case_rows(case: dict[str, Any]) -> Iterator[list[str]]:
+    yield [f"**{case['case']}**", "", "", "", "", ""]
+    for row in case["contenders"]:
+        if row["status"] == "timed":
+            yield [
+                row["name"],
+                seconds(row["median_s"]),
+                f"{seconds(row['lower_quartile_s'])} to {seconds(row['upper_quartile_s'])}",
+                seconds(row["first_s"]),
+                f"{row['ratio']:.2f}" if "ratio" in row else "",
+                f"{row['share_of_copy']:.1%}" if "share_of_copy" in row else "",
+            ]
+        elif row["status"] in ("wrong", "failed"):
+            yield [row["name"], row["status"], row["reason"], "", "", ""]
+
+
+def _choices(rows: Sequence[dict[str, Any]]) -> str:
+    if not rows:
+        return ""
+    head = ["array library", "random problems", f"within {rows[0]['margin']} of the fastest", "mean loss", "worst"]
+    body = []
+    for row in rows:
+        body.append([row["library"], *_score(row)])
+        if "with_measured" in row:
+            body.append([f"{row['library']}, with the measured constants below", *_score(row["with_measured"])])
+    return '### How often `method="auto"` is right\n\n' + _table(head, body)
+
+
+def _score(score: dict[str, Any]) -> list[str]:
+    return [
+        str(score["count"]),
+        f"{score['within_margin']} ({score['within_margin'] / score['count']:.0%})",
+        f"{score['geometric_mean_loss'] - 1:.1%}",
+        f"{score['worst_loss']:.2f}",
+    ]
+
+
+def _rates(rows: Sequence[dict[str, Any]]) -> str:
+    if not rows:
+        return ""
+    names = list(rows[0]["measured"])
+    body = []
+    for row in rows:
+        body.append([f"{row['library']}, measured", *(f"{row['measured'][name]:,}" for name in names)])
+        body.append([f"{row['library']}, in the planner", *(f"{row['planner'][name]:,}" for name in names)])
+    return "### The planner's constants, in picoseconds\n\n" + _table(["", *names], body)
+
+
+def _borders(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """One table per border: times with other values, relative to the one that stands in the code."""
+    for constant in dict.fromkeys(row["constant"] for row in rows):
+        chosen = [row for row in rows if row["constant"] == constant]
+        values = list(chosen[0]["relative"])
+        head = ["", f"time at {values[0]}", *(f"at {value}" for value in values[1:])]
+        body = [
+            [row["work"], seconds(row["fastest_s"]), *(f"{row['relative'][value]:.2f} times" for value in values[1:])]
+            for row in chosen
+        ]
+        yield f"### Border `{constant}`\n\n" + _table(head, body)
+
+
+def _overhead(rows: Sequence[dict[str, Any]], first_use: dict[str, float] | None) -> str:
+    if not rows:
+        return ""
+    body = [
+        [f"{row['library']}: {stage['stage']}", seconds(stage["median_s"]), seconds(stage["fastest_s"])]
+        for row in rows
+        for stage in row["stages"]
+    ]
+    text = "### Small calls: 32x32 float32, 3x3 taps\n\n" + _table(["", "median", "fastest"], body)
+    if first_use is not None:
+        text += (
+            f"\n\nIn a fresh process: importing NumPy takes {seconds(first_use['import_numpy_s'])}, then importing "
+            f"gpuconv {seconds(first_use['import_gpuconv_s'])}, then the first convolution "
+            f"{seconds(first_use['first_convolve_s'])}."
+        )
+    return text
+
+
+def seconds(value: float) -> str:
+    """A duration with three digits and the unit that suits it."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value * 1e6:.3g} us"
+
+
+def faults(result: dict[str, Any]) -> list[str]:
+    """A sentence for each answer of gpuconv that is wrong or failed."""
+    return [
+        f"{case['library']}: {case['case']}: {row['name']} {row['status']}: {row['reason']}"
+        for subject in result["subjects"].values()
+        for case in subject["cases"]
+        for row in case["contenders"]
+        if row["name"] == "gpuconv" and row["status"] != "timed"
+    ]
+
+
+def compare(before: dict[str, Any], after: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Sentences on what is worse in `after`, and on what is better or cannot be compared."""
+    worse, notes = [], []
+    if before["machine"]["processor"] != after["machine"]["processor"]:
+        notes.append(
+            f"the machines differ ({before['machine']['processor']}; {after['machine']['processor']}): "
+            "compare ratios, not times"
+        )
+    new = dict(_timings(after))
+    for key, old_row in _timings(before):
+        name = ": ".join(key)
+        row = new.get(key)
+        if row is None:
+            notes.append(f"{name}: not measured again")
+        elif row["status"] in ("wrong", "failed"):
+            worse.append(f"{name}: {row['status']}: {row['reason']}")
+        elif row["status"] == "timed" and old_row["status"] == "timed":
+            factor = row["median_s"] / old_row["median_s"]
+            change = f"{name}: {seconds(old_row['median_s'])} -> {seconds(row['median_s'])} ({factor:.2f} times)"
+            if factor > NOTABLE and row["lower_quartile_s"] > old_row["upper_quartile_s"]:
+                worse.append(change)
+            elif factor < 1 / NOTABLE and row["upper_quartile_s"] < old_row["lower_quartile_s"]:
+                notes.append(f"{change}, faster")
+    worse += _worse_choices(before, after)
+    return worse, notes
+
+
+def _timings(result: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Every row of gpuconv's own, with its subject, library and case."""
+    for subject, parts in result["subjects"].items():
+        for case in parts["cases"]:
+            for row in case["contenders"]:
+                if row["name"] == "gpuconv":
+                    yield (subject, case["library"], case["case"]), row
+
+
+def _worse_choices(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
+    for subject, parts in before["subjects"].items():
+        later = {row["library"]: row for row in after["subjects"].get(subject, {}).get("choices", [])}
+        for row in parts["choices"]:
+            new = later.get(row["library"])
+            if new is None or new["count"] != row["count"]:
+                continue
+            if row["within_margin"] - new["within_margin"] > 0.05 * row["count"]:
+                yield (
+                    f'{subject}: {row["library"]}: "auto" is within {row["margin"]} of the fastest method on '
+                    f"{new['within_margin']} of {new['count']} problems, it was {row['within_margin']}"
+                )
+
+
+BEGIN = "<!-- begin: printed by `python -m benchmarks table` -->"
+END = "<!-- end -->"
+
+
+def between_markers(page: str) -> str:
+    """The tables of a page."""
+    _, begin, rest = page.partition(BEGIN)
+    tables, end, _ = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"the page has no lines {BEGIN!r} and {END!r} to put tables between")
+    return tables.strip() + "\n"
+
+
+def put_between_markers(page: str, tables: str) -> str:
+    """The page with other tables."""
+    between_markers(page)
+    before, _, rest = page.partition(BEGIN)
+    return f"{before}{BEGIN}\n\n{tables}\n{END}{rest.partition(END)[2]}"

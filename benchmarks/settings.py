@@ -1,0 +1,34 @@
+"""What the command line asks of a run."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from time import perf_counter
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One run.
+
+    Attributes
+    ----------
+    peers : tuple of str
+        Groups of peers to measure.
+    quick : bool
+        Fewer cases, and less time for each.
+    patience : float
+        Time spent on every measurement, relative to the usual.
+    limits : dict
+        The machine's measured limits, by name.
+    """
+
+    peers: tuple[str, ...]
+    quick: bool = False
+    patience: float = 1.0
+    limits: dict[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=perf_counter)
+
+    def say(self, done: str) -> None:
+        """Progress, on standard error."""
+        print(f"{perf_counter() - self.started:6.1f} s  {done}", file=sys.stderr, flush=True)

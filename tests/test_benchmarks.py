@@ -1,0 +1,270 @@
+"""The command ``python -m benchmarks``, its reports, and the figures that are committed."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import bench_methods, libraries, machine, rates, report
+from benchmarks.cases import Work
+from gpuconv.methods import costs
+from tests.conftest import ROOT
+
+RESULTS = ROOT / "benchmarks" / "results" / "methods-cpu.json"
+
+
+@pytest.fixture
+def result():
+    """A small result, made up."""
+    timed = {
+        "status": "timed",
+        "first_s": 0.5,
+        "median_s": 2e-3,
+        "lower_quartile_s": 1.9e-3,
+        "upper_quartile_s": 2.1e-3,
+        "fastest_s": 1.8e-3,
+        "rounds": 5,
+        "ratio": 1.0,
+        "share_of_copy": 0.25,
+    }
+    contenders = [
+        {"name": "gpuconv", **timed},
+        {"name": "peer", **timed, "median_s": 4e-3, "ratio": 2.0},
+        {"name": "cv2.filter2D", "status": "absent", "reason": "cv2 is not installed"},
+        {"name": "convolve2d", "status": "left out", "reason": "three dimensions"},
+        {"name": "liar", "status": "wrong", "reason": "at (0,) it is 2"},
+    ]
+    return {
+        "format": command.FORMAT,
+        "command": "python -m benchmarks run",
+        "date": "2026-01-02T03:04:05+00:00",
+        "machine": {"processor": "An Abacus", "cores": 4, "load": 0.1, "system": "Linux x86_64"},
+        "versions": {"python": "3.11.1", "gpuconv": "0.1"},
+        "absent": [{"name": "cupy", "reason": "cupy is not installed"}],
+        "limits": {"copy_bytes_per_s": 1.5e10, "multiply_adds_per_s": 2e11},
+        "subjects": {
+            "methods": {
+                "cases": [{"case": "a case", "library": "numpy", "contenders": contenders}],
+                "rates": [{"library": "numpy", "planner": {"call": 10}, "measured": {"call": 12}, "probes": []}],
+                "choices": [
+                    {
+                        "library": "numpy",
+                        "margin": 1.25,
+                        "count": 60,
+                        "within_margin": 57,
+                        "geometric_mean_loss": 1.02,
+                        "worst_loss": 1.5,
+                        "problems": [],
+                        "with_measured": {
+                            "count": 60,
+                            "within_margin": 54,
+                            "geometric_mean_loss": 1.05,
+                            "worst_loss": 2.0,
+                        },
+                    }
+                ],
+                "borders": [{"constant": "TILE", "work": "w", "fastest_s": 1e-3, "relative": {"8": 1.0, "16": 1.5}}],
+                "overhead": [{"library": "numpy", "stages": [{"stage": "plan", "median_s": 3e-7, "fastest_s": 2e-7}]}],
+                "first_use": {"import_numpy_s": 0.1, "import_gpuconv_s": 0.2, "first_convolve_s": 0.3},
+            }
+        },
+    }
+
+
+def test_the_tables_say_what_was_timed_wrong_or_absent(result):
+    text = report.tables(result)
+    for line in (
+        "Measured on 2026-01-02 on An Abacus, 4 cores (load 0.1 at the start), Linux x86_64, "
+        "with `python -m benchmarks run`.",
+        "Absent: cupy (cupy is not installed).",
+        "| gpuconv | 2 ms | 1.9 ms to 2.1 ms | 500 ms | 1.00 | 25.0% |",
+        "| peer | 4 ms | 1.9 ms to 2.1 ms | 500 ms | 2.00 | 25.0% |",
+        "| liar | wrong | at (0,) it is 2 |  |  |  |",
+        "Absent: cv2.filter2D (cv2 is not installed).",
+        "| numpy | 60 | 57 (95%) | 2.0% | 1.50 |",
+        "| numpy, with the measured constants below | 60 | 54 (90%) | 5.0% | 2.00 |",
+        "| numpy, measured | 12 |",
+        "| w | 1 ms | 1.50 times |",
+        "| numpy: plan | 0.3 us | 0.2 us |",
+    ):
+        assert line in text.splitlines()
+    assert "convolve2d" not in text
+
+
+def _changed(result, **changes):
+    changed = json.loads(json.dumps(result))
+    changed["subjects"]["methods"]["cases"][0]["contenders"][0].update(changes)
+    return changed
+
+
+def test_a_slower_result_is_a_regression_and_a_faster_one_is_not(result):
+    assert report.compare(result, result) == ([], [])
+    slower = _changed(result, median_s=3e-3, lower_quartile_s=2.9e-3, upper_quartile_s=3.1e-3)
+    worse, notes = report.compare(result, slower)
+    assert worse == ["methods: numpy: a case: 2 ms -> 3 ms (1.50 times)"]
+    assert notes == []
+    worse, notes = report.compare(slower, result)
+    assert worse == []
+    assert notes == ["methods: numpy: a case: 3 ms -> 2 ms (0.67 times), faster"]
+
+
+def test_noise_is_no_regression(result):
+    noisy = _changed(result, median_s=3e-3, lower_quartile_s=2.0e-3, upper_quartile_s=5e-3)
+    assert report.compare(result, noisy) == ([], [])
+    little = _changed(result, median_s=2.2e-3, lower_quartile_s=2.15e-3, upper_quartile_s=2.3e-3)
+    assert report.compare(result, little) == ([], [])
+
+
+def test_a_wrong_result_and_worse_choices_are_regressions(result):
+    wrong = _changed(result, status="wrong", reason="at (0,) it is 2")
+    wrong["subjects"]["methods"]["choices"][0]["within_margin"] = 50
+    worse, _ = report.compare(result, wrong)
+    assert worse == [
+        "methods: numpy: a case: wrong: at (0,) it is 2",
+        'methods: numpy: "auto" is within 1.25 of the fastest method on 50 of 60 problems, it was 57',
+    ]
+    assert report.faults(wrong) == ["numpy: a case: gpuconv wrong: at (0,) it is 2"]
+    assert report.faults(result) == []
+
+
+def test_what_cannot_be_compared_is_said(result):
+    other = json.loads(json.dumps(result))
+    other["machine"]["processor"] = "A Slide Rule"
+    other["subjects"]["methods"]["cases"] = []
+    _, notes = report.compare(result, other)
+    assert notes == [
+        "the machines differ (An Abacus; A Slide Rule): compare ratios, not times",
+        "methods: numpy: a case: not measured again",
+    ]
+
+
+def test_compare_and_table_commands(result, tmp_path, capsys):
+    before, after = tmp_path / "before.json", tmp_path / "after.json"
+    before.write_text(json.dumps(result))
+    slower = _changed(result, median_s=3e-3, lower_quartile_s=2.9e-3, upper_quartile_s=3.1e-3)
+    after.write_text(json.dumps(slower))
+    assert command.main(["compare", str(before), str(after)]) == 1
+    assert capsys.readouterr().out == "worse: methods: numpy: a case: 2 ms -> 3 ms (1.50 times)\n"
+    assert command.main(["compare", str(before), str(before)]) == 0
+    assert capsys.readouterr().out == "nothing is worse\n"
+    assert command.main(["table", str(before)]) == 0
+    assert capsys.readouterr().out == report.tables(result)
+
+
+def test_tables_are_put_between_the_markers_of_a_page(result, tmp_path):
+    figures, page = tmp_path / "figures.json", tmp_path / "page.md"
+    figures.write_text(json.dumps(result))
+    page.write_text(f"Before.\n\n{report.BEGIN}\n\nold\n\n{report.END}\n\nAfter.\n")
+    for _ in range(2):
+        assert command.main(["table", str(figures), "--into", str(page)]) == 0
+    assert page.read_text() == f"Before.\n\n{report.BEGIN}\n\n{report.tables(result)}\n{report.END}\n\nAfter.\n"
+    page.write_text("No markers.")
+    with pytest.raises(SystemExit, match="the page has no lines"):
+        command.main(["table", str(figures), "--into", str(page)])
+
+
+def test_a_file_of_another_format_is_refused(result, tmp_path):
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(result | {"format": 0}))
+    with pytest.raises(SystemExit, match="has format 0, this program reads 1: measure again"):
+        command.main(["table", str(path)])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--library", "numpy,fortran"], "choose from numpy, array_api_strict, torch, jax, cupy: got 'numpy,fortran'"),
+        (["--peers", "matlab"], "choose from scipy, torch, opencv, cupyx: got 'matlab'"),
+        (["--subject", ""], "choose from methods: got ''"),
+        (["--patience", "0"], "must be positive: got 0"),
+    ],
+)
+def test_unknown_names_are_refused(arguments, sentence, capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main(["run", *arguments])
+    assert ended.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+def _run_briefly(monkeypatch, arguments):
+    monkeypatch.setattr(bench_methods, "CASES", (Work((24, 24), (3, 3), quick=True, everywhere=True),))
+    monkeypatch.setattr(bench_methods, "PROBLEMS_QUICK", 2)
+    monkeypatch.setattr(bench_methods, "first_use", lambda rounds: dict(result_of_first_use))
+    monkeypatch.setattr(machine, "COPY_BYTES", 2**20)
+    monkeypatch.setattr(machine, "MATRIX_SIZE", 64)
+    return command.main(["run", "--quick", "--patience", "0.05", *arguments])
+
+
+result_of_first_use = {"import_numpy_s": 0.1, "import_gpuconv_s": 0.2, "first_convolve_s": 0.3}
+
+
+def test_a_run_writes_figures_that_its_tables_are_made_of(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "folder" / "figures.json"
+    assert _run_briefly(monkeypatch, ["--peers", "scipy", "--json", str(path)]) == 0
+    printed = capsys.readouterr()
+    figures = json.loads(path.read_text())
+    assert printed.out == report.tables(figures) + "\n"
+    assert figures["command"] == (
+        "python -m benchmarks run --subject methods --library numpy --peers scipy --quick --patience 0.05"
+    )
+    (case,) = figures["subjects"]["methods"]["cases"]
+    rows = {row["name"]: row for row in case["contenders"]}
+    assert rows["gpuconv"]["ratio"] == 1.0
+    assert rows["scipy.ndimage.convolve"]["ratio"] > 0
+    assert not any("torch" in name for name in rows)
+    assert [row["count"] for row in figures["subjects"]["methods"]["choices"]] == [2]
+    stages = [stage["stage"] for stage in figures["subjects"]["methods"]["overhead"][0]["stages"]]
+    assert stages == ["whole call", "describe", "plan", "execute", "SciPy's part"]
+
+
+def test_a_run_with_a_wrong_answer_ends_with_exit_code_1(monkeypatch, capsys):
+    monkeypatch.setattr(bench_methods, "ours", lambda work, data, library: lambda: np.zeros(work.shape))
+    assert _run_briefly(monkeypatch, ["--peers", "scipy"]) == 1
+    assert "wrong: numpy: 24x24 float32, 3x3 taps, constant: gpuconv wrong: at (" in capsys.readouterr().err
+
+
+def test_an_absent_library_is_named_and_without_any_nothing_runs(monkeypatch, capsys):
+    def absent():
+        raise libraries.AbsentError("CuPy is installed but cannot use a GPU here: no driver")
+
+    monkeypatch.setitem(libraries.OPENERS, "cupy", absent)
+    assert command.main(["run", "--library", "cupy"]) == 2
+    assert capsys.readouterr().err == (
+        "absent: cupy (CuPy is installed but cannot use a GPU here: no driver)\n"
+        "none of the array libraries asked for is here: nothing was measured\n"
+    )
+
+
+def test_the_first_use_of_a_process_is_measured():
+    found = bench_methods.first_use(1)
+    assert set(found) == set(result_of_first_use)
+    assert all(0 < seconds < 60 for seconds in found.values())
+
+
+def test_the_page_has_the_tables_of_the_committed_figures():
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    figures = json.loads(RESULTS.read_text(encoding="utf-8"))
+    assert report.between_markers(page) == report.tables(figures)
+    assert "benchmarks/results/methods-cpu.json" in page
+
+
+def test_the_committed_figures_are_those_of_this_planner():
+    figures = json.loads(RESULTS.read_text(encoding="utf-8"))
+    assert report.faults(figures) == []
+    measured = {row["library"]: row for row in figures["subjects"]["methods"]["rates"]}
+    source = RESULTS.relative_to(ROOT).as_posix()
+    named = [library for library, constants in costs.RATES.items() if constants.source == source]
+    assert sorted(named) == sorted(measured)
+    for library in named:
+        current = {name: getattr(costs.RATES[library], name) for name in rates.CONSTANTS}
+        assert measured[library]["planner"] == current, f"measure again after changing the constants of {library}"
+
+
+def test_the_committed_choices_are_mostly_right():
+    figures = json.loads(RESULTS.read_text(encoding="utf-8"))
+    (numpy_choices,) = (row for row in figures["subjects"]["methods"]["choices"] if row["library"] == "numpy")
+    assert numpy_choices["count"] >= 60
+    assert numpy_choices["within_margin"] >= 0.9 * numpy_choices["count"]
