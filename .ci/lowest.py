@@ -1,4 +1,4 @@
-"""Prints the run-time dependencies of pyproject.toml at their lowest declared versions, one requirement a line."""
+"""Prints the dependencies of gpuconv[images] at their lowest declared versions, one requirement a line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ def lowest(requirement: str) -> str:
 
 def main() -> None:
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    print("\n".join(lowest(requirement) for requirement in project["dependencies"]))
+    requirements = project["dependencies"] + project["optional-dependencies"]["images"]
+    print("\n".join(lowest(requirement) for requirement in requirements))
 
 
 if __name__ == "__main__":
