@@ -15,7 +15,6 @@ import array_api_compat
 import numpy as np
 
 from gpuconv.core.arguments import refusal
-from gpuconv.core.dtypes import check_supported
 
 _LIBRARIES = {
     "array_api_compat.numpy": "numpy",
@@ -257,11 +256,6 @@ def _torch_is_readable(kernel: Any) -> bool:
     differentiated = kernel.requires_grad and torch.is_grad_enabled()
     forward_mode = torch.autograd.forward_ad._current_level >= 0
     return kernel.device.type == "cpu" and not differentiated and not forward_mode
-
-
-def dtype_of(x: Any, argument: str) -> str:
-    """Plain, supported dtype name of an array."""
-    return check_supported(dtype_name(x.dtype), argument)
 
 
 def bring_home(host: np.ndarray, home: Home, name: str) -> Any:
