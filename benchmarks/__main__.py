@@ -80,6 +80,7 @@ def run_command(parsed: argparse.Namespace) -> int:
     result["limits"] = machine.measure_limits(rounds=3 if parsed.quick else 15)
     settings = Settings(parsed.peers, parsed.quick, patience, result["limits"])
     result["subjects"] = {name: SUBJECTS[name].run(libraries, settings) for name in parsed.subject}
+    result["machine"]["load_after"] = machine.load()
     if parsed.json is not None:
         parsed.json.parent.mkdir(parents=True, exist_ok=True)
         parsed.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

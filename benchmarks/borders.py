@@ -138,9 +138,13 @@ def _timer(border: Border, value: Any, shape: tuple[int, ...], kernel: tuple[int
 def _set_to(border: Border, value: Any) -> Iterator[None]:
     standing = getattr(border.module, border.constant)
     setattr(border.module, border.constant, value)
-    choose_plan.cache_clear()
+    # Plans are kept only where they cannot depend on the border: planning again would cost small work more than itself.
+    planned = border.module is overlap
+    if planned:
+        choose_plan.cache_clear()
     try:
         yield
     finally:
         setattr(border.module, border.constant, standing)
-        choose_plan.cache_clear()
+        if planned:
+            choose_plan.cache_clear()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 # A time counts as changed when the medians differ by more than this and the quartiles do not overlap.
 NOTABLE = 1.25
+# Quartiles further apart than this show a disturbed measurement; its ratio is put in brackets.
+DISTURBED = 1.5
 
 
 def tables(result: dict[str, Any]) -> str:
@@ -32,7 +35,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _machine(result: dict[str, Any]) -> str:
     machine, limits = result["machine"], result["limits"]
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
-    load = "" if machine["load"] is None else f" (load {machine['load']} at the start)"
+    load = "" if machine["load"] is None else f" (load {machine['load']} before, {machine['load_after']} after)"
     lines = [
         f"Measured on {result['date'][:10]} on {machine['processor']}, {machine['cores']} cores{load}, "
         f"{machine['system']}, with `{result['command']}`.",
@@ -72,11 +75,18 @@ def _case_rows(case: dict[str, Any]) -> Iterator[list[str]]:
                 seconds(row["median_s"]),
                 f"{seconds(row['lower_quartile_s'])} to {seconds(row['upper_quartile_s'])}",
                 seconds(row["first_s"]),
-                f"{row['ratio']:.2f}" if "ratio" in row else "",
+                _ratio(row),
                 f"{row['share_of_copy']:.1%}" if "share_of_copy" in row else "",
             ]
         elif row["status"] in ("wrong", "failed"):
             yield [row["name"], row["status"], row["reason"], "", "", ""]
+
+
+def _ratio(row: dict[str, Any]) -> str:
+    if "ratio" not in row:
+        return ""
+    disturbed = row["upper_quartile_s"] > DISTURBED * row["lower_quartile_s"]
+    return f"({row['ratio']:.2f})" if disturbed else f"{row['ratio']:.2f}"
 
 
 def _choices(rows: Sequence[dict[str, Any]]) -> str:
@@ -162,39 +172,60 @@ def faults(result: dict[str, Any]) -> list[str]:
 
 
 def compare(before: dict[str, Any], after: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """Sentences on what is worse in `after`, and on what is better or cannot be compared."""
+    """Sentences on what is worse in `after`, and on what is better or cannot be compared.
+
+    Changes are relative to those of the peers in the same case: what slows them down too is the machine.
+    """
     worse, notes = [], []
     if before["machine"]["processor"] != after["machine"]["processor"]:
         notes.append(
             f"the machines differ ({before['machine']['processor']}; {after['machine']['processor']}): "
-            "compare ratios, not times"
+            "cases without peers cannot be compared"
         )
-    new = dict(_timings(after))
-    for key, old_row in _timings(before):
+    new = dict(_cases(after))
+    for key, old_case in _cases(before):
         name = ": ".join(key)
-        row = new.get(key)
-        if row is None:
+        if key not in new:
             notes.append(f"{name}: not measured again")
-        elif row["status"] in ("wrong", "failed"):
+            continue
+        row, old_row = _ours(new[key]), _ours(old_case)
+        if row["status"] in ("wrong", "failed"):
             worse.append(f"{name}: {row['status']}: {row['reason']}")
         elif row["status"] == "timed" and old_row["status"] == "timed":
-            factor = row["median_s"] / old_row["median_s"]
-            change = f"{name}: {seconds(old_row['median_s'])} -> {seconds(row['median_s'])} ({factor:.2f} times)"
-            if factor > NOTABLE and row["lower_quartile_s"] > old_row["upper_quartile_s"]:
+            drift = _drift(old_case, new[key])
+            factor = row["median_s"] / old_row["median_s"] / drift
+            change = (
+                f"{name}: {seconds(old_row['median_s'])} -> {seconds(row['median_s'])}, "
+                f"{factor:.2f} times against the peers' {drift:.2f}"
+            )
+            if factor > NOTABLE and row["lower_quartile_s"] > old_row["upper_quartile_s"] * drift:
                 worse.append(change)
-            elif factor < 1 / NOTABLE and row["upper_quartile_s"] < old_row["lower_quartile_s"]:
-                notes.append(f"{change}, faster")
+            elif factor < 1 / NOTABLE and row["upper_quartile_s"] < old_row["lower_quartile_s"] * drift:
+                notes.append(f"{change}: faster")
     worse += _worse_choices(before, after)
     return worse, notes
 
 
-def _timings(result: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-    """Every row of gpuconv's own, with its subject, library and case."""
+def _cases(result: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Every case with its subject, library and name."""
     for subject, parts in result["subjects"].items():
         for case in parts["cases"]:
-            for row in case["contenders"]:
-                if row["name"] == "gpuconv":
-                    yield (subject, case["library"], case["case"]), row
+            yield (subject, case["library"], case["case"]), case
+
+
+def _ours(case: dict[str, Any]) -> dict[str, Any]:
+    return next(row for row in case["contenders"] if row["name"] == "gpuconv")
+
+
+def _drift(before: dict[str, Any], after: dict[str, Any]) -> float:
+    """How many times longer the peers of a case take, in the median; 1 without peers."""
+    old = {row["name"]: row for row in before["contenders"] if row["status"] == "timed" and row["name"] != "gpuconv"}
+    changes = [
+        row["median_s"] / old[row["name"]]["median_s"]
+        for row in after["contenders"]
+        if row["status"] == "timed" and row["name"] in old
+    ]
+    return statistics.median(changes) if changes else 1.0
 
 
 def _worse_choices(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
@@ -204,7 +235,8 @@ def _worse_choices(before: dict[str, Any], after: dict[str, Any]) -> Iterator[st
             new = later.get(row["library"])
             if new is None or new["count"] != row["count"]:
                 continue
-            if row["within_margin"] - new["within_margin"] > 0.05 * row["count"]:
+            # One problem more or less is noise.
+            if row["within_margin"] - new["within_margin"] > max(1, 0.05 * row["count"]):
                 yield (
                     f'{subject}: {row["library"]}: "auto" is within {row["margin"]} of the fastest method on '
                     f"{new['within_margin']} of {new['count']} problems, it was {row['within_margin']}"

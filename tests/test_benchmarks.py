@@ -41,7 +41,7 @@ def result():
         "format": command.FORMAT,
         "command": "python -m benchmarks run",
         "date": "2026-01-02T03:04:05+00:00",
-        "machine": {"processor": "An Abacus", "cores": 4, "load": 0.1, "system": "Linux x86_64"},
+        "machine": {"processor": "An Abacus", "cores": 4, "load": 0.1, "load_after": 1.2, "system": "Linux x86_64"},
         "versions": {"python": "3.11.1", "gpuconv": "0.1"},
         "absent": [{"name": "cupy", "reason": "cupy is not installed"}],
         "limits": {"copy_bytes_per_s": 1.5e10, "multiply_adds_per_s": 2e11},
@@ -77,7 +77,7 @@ def result():
 def test_the_tables_say_what_was_timed_wrong_or_absent(result):
     text = report.tables(result)
     for line in (
-        "Measured on 2026-01-02 on An Abacus, 4 cores (load 0.1 at the start), Linux x86_64, "
+        "Measured on 2026-01-02 on An Abacus, 4 cores (load 0.1 before, 1.2 after), Linux x86_64, "
         "with `python -m benchmarks run`.",
         "Absent: cupy (cupy is not installed).",
         "| gpuconv | 2 ms | 1.9 ms to 2.1 ms | 500 ms | 1.00 | 25.0% |",
@@ -104,11 +104,29 @@ def test_a_slower_result_is_a_regression_and_a_faster_one_is_not(result):
     assert report.compare(result, result) == ([], [])
     slower = _changed(result, median_s=3e-3, lower_quartile_s=2.9e-3, upper_quartile_s=3.1e-3)
     worse, notes = report.compare(result, slower)
-    assert worse == ["methods: numpy: a case: 2 ms -> 3 ms (1.50 times)"]
+    assert worse == ["methods: numpy: a case: 2 ms -> 3 ms, 1.50 times against the peers' 1.00"]
     assert notes == []
     worse, notes = report.compare(slower, result)
     assert worse == []
-    assert notes == ["methods: numpy: a case: 3 ms -> 2 ms (0.67 times), faster"]
+    assert notes == ["methods: numpy: a case: 3 ms -> 2 ms, 0.67 times against the peers' 1.00: faster"]
+
+
+def test_what_slows_the_peers_down_too_is_the_machine(result):
+    slower = _changed(result, median_s=3e-3, lower_quartile_s=2.9e-3, upper_quartile_s=3.1e-3)
+    slower["subjects"]["methods"]["cases"][0]["contenders"][1]["median_s"] = 6e-3
+    assert report.compare(result, slower) == ([], [])
+    # As slow as before, where the peer became twice as fast.
+    behind = json.loads(json.dumps(result))
+    behind["subjects"]["methods"]["cases"][0]["contenders"][1]["median_s"] = 2e-3
+    assert report.compare(result, behind) == (
+        ["methods: numpy: a case: 2 ms -> 2 ms, 2.00 times against the peers' 0.50"],
+        [],
+    )
+
+
+def test_the_ratio_of_a_disturbed_measurement_is_in_brackets(result):
+    disturbed = _changed(result, lower_quartile_s=1e-3, upper_quartile_s=1.6e-3)
+    assert "| gpuconv | 2 ms | 1 ms to 1.6 ms | 500 ms | (1.00) | 25.0% |" in report.tables(disturbed).splitlines()
 
 
 def test_noise_is_no_regression(result):
@@ -136,7 +154,7 @@ def test_what_cannot_be_compared_is_said(result):
     other["subjects"]["methods"]["cases"] = []
     _, notes = report.compare(result, other)
     assert notes == [
-        "the machines differ (An Abacus; A Slide Rule): compare ratios, not times",
+        "the machines differ (An Abacus; A Slide Rule): cases without peers cannot be compared",
         "methods: numpy: a case: not measured again",
     ]
 
@@ -147,7 +165,9 @@ def test_compare_and_table_commands(result, tmp_path, capsys):
     slower = _changed(result, median_s=3e-3, lower_quartile_s=2.9e-3, upper_quartile_s=3.1e-3)
     after.write_text(json.dumps(slower))
     assert command.main(["compare", str(before), str(after)]) == 1
-    assert capsys.readouterr().out == "worse: methods: numpy: a case: 2 ms -> 3 ms (1.50 times)\n"
+    assert (
+        capsys.readouterr().out == "worse: methods: numpy: a case: 2 ms -> 3 ms, 1.50 times against the peers' 1.00\n"
+    )
     assert command.main(["compare", str(before), str(before)]) == 0
     assert capsys.readouterr().out == "nothing is worse\n"
     assert command.main(["table", str(before)]) == 0
