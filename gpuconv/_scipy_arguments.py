@@ -98,11 +98,16 @@ def read_filter_line(axis: Any, given: Filter) -> tuple[int, ...]:
     shape, ndim = tuple(given.kernel.shape), given.x.ndim
     if len(shape) != 1 or shape[0] < 1:
         raise RuntimeError(refusal("no filter weights given", f"weights have shape {shape}", "Give a 1-D sequence"))
+    return (read_line(axis, ndim),)
+
+
+def read_line(axis: Any, ndim: int) -> int:
+    """One axis as a non-negative int."""
     axis = operator.index(axis)
     if not -ndim <= axis < ndim:
         fact = f"axis {axis} is out of bounds"
         raise AxisError(refusal(f"axis must lie in [-{ndim}, {ndim})", fact, "Give an axis the image has"))
-    return (axis % ndim,)
+    return axis % ndim
 
 
 @dataclass(frozen=True)

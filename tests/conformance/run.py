@@ -17,7 +17,11 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 REPOSITORY = FOLDER.parent.parent
-MODULES = ("scipy.ndimage.tests.test_filters", "scipy.signal.tests.test_signaltools")
+MODULES = (
+    "scipy.ndimage.tests.test_filters",
+    "scipy.ndimage.tests.test_fourier",
+    "scipy.signal.tests.test_signaltools",
+)
 
 
 def command(results: Path, arguments: list[str]) -> list[str]:
