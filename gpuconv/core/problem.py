@@ -43,6 +43,19 @@ class KernelFacts:
 
 
 @dataclass(frozen=True)
+class ImageFacts:
+    """What planning needs to know of the image: where it lives, its sizes and dtype. Fields as in `Problem`."""
+
+    library: str
+    device: str
+    traced: bool
+    shape: tuple[int, ...]
+    dtype: str
+    chunks: tuple[int, ...] | None
+    has_double: bool
+
+
+@dataclass(frozen=True)
 class Problem:
     """One convolution without its data. `spans` are in ascending order of axis, in correlation form."""
 

@@ -52,7 +52,13 @@ def check_out(out: Any, home: Home, problem: Problem) -> None:
                 "Make out that shape",
             )
         )
-    name = check_supported(dtype_name(out.dtype), "out")
+    _check_out_dtype(check_supported(dtype_name(out.dtype), "out"), home, problem)
+    flags = getattr(out, "flags", None)
+    if flags is not None and getattr(flags, "writeable", True) is False:
+        raise ValueError(refusal("out must be writeable", "got a read-only array", "Pass a writeable one"))
+
+
+def _check_out_dtype(name: str, home: Home, problem: Problem) -> None:
     if is_complex(problem.rule.result) and not is_complex(name):
         raise TypeError(
             refusal(
@@ -69,9 +75,6 @@ def check_out(out: Any, home: Home, problem: Problem) -> None:
                 "Use a signed or floating out, or uint8",
             )
         )
-    flags = getattr(out, "flags", None)
-    if flags is not None and getattr(flags, "writeable", True) is False:
-        raise ValueError(refusal("out must be writeable", "got a read-only array", "Pass a writeable one"))
 
 
 def convert(home: Home, x: Any, name: str) -> Any:

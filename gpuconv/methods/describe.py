@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from gpuconv.core.arguments import read_axes, read_choice, read_integer, read_per_axis, refusal
-from gpuconv.core.boundary import read_boundary
+from gpuconv.core.boundary import Span, read_boundary
 from gpuconv.core.dtypes import DtypeRule, convolution_dtypes, integer_range, is_complex, is_integer, real_of
 from gpuconv.core.namespace import Home, cast, chunks_of, dtype_in, dtype_name, has_double, read_image, read_kernel
-from gpuconv.core.problem import KernelFacts, Problem
+from gpuconv.core.problem import ImageFacts, KernelFacts, Problem
 from gpuconv.core.shapes import convolution_span, read_mode, read_origin
 from gpuconv.methods.separable import factorize
 
@@ -52,7 +52,8 @@ def describe(x: Any, kernel: Any, options: Options) -> Described:
     x, home = read_image(x)
     kernel = read_kernel(kernel, home)
     options = normal_options(options)
-    problem, order = _pose_on(x, kernel, tuple(x.shape), options, home)
+    image = image_facts(x, home, tuple(x.shape))
+    problem, order = _pose(image, tuple(kernel.shape), dtype_name(kernel.dtype), options)
     dtype_in(home, problem.rule.result)
     weights = correlation_order(kernel, options.operation, order, problem.rule, home)
     problem = _with_facts(problem, kernel_facts(weights, problem, options.method))
@@ -65,7 +66,8 @@ def pose_forward(y: Any, kernel: Any, shape: Any, options: Options, home: Home) 
     shape = _plain("each of shape", shape, read_integer)
     if not isinstance(shape, tuple):
         shape = (shape,)
-    problem, _ = _pose_on(y, kernel, shape, normal_options(options), home)
+    image = image_facts(y, home, shape)
+    problem, _ = _pose(image, tuple(kernel.shape), dtype_name(kernel.dtype), normal_options(options))
     if tuple(y.shape) != problem.output_shape:
         raise ValueError(
             refusal(
@@ -77,18 +79,14 @@ def pose_forward(y: Any, kernel: Any, shape: Any, options: Options, home: Home) 
     return problem
 
 
-def _pose_on(
-    x: Any, kernel: Any, shape: tuple[int, ...], options: Options, home: Home
-) -> tuple[Problem, tuple[int, ...]]:
-    return _pose(
+def image_facts(x: Any, home: Home, shape: tuple[int, ...]) -> ImageFacts:
+    """Facts of an image like `x` of the given shape."""
+    return ImageFacts(
         home.library,
         str(home.device),
         home.traced,
         shape,
         dtype_name(x.dtype),
-        tuple(kernel.shape),
-        dtype_name(kernel.dtype),
-        options,
         chunks_of(x, home),
         has_double(home),
     )
@@ -118,32 +116,29 @@ def _plain(name: str, value: Any, read: Any) -> Any:
 
 @lru_cache(maxsize=1024)
 def _pose(
-    library: str,
-    device: str,
-    traced: bool,
-    shape: tuple[int, ...],
-    dtype: str,
-    kernel_shape: tuple[int, ...],
-    kernel_dtype: str,
-    options: Options,
-    chunks: tuple[int, ...] | None,
-    double: bool,
+    image: ImageFacts, kernel_shape: tuple[int, ...], kernel_dtype: str, options: Options
 ) -> tuple[Problem, tuple[int, ...]]:
     """The problem without the kernel's facts, and the order that sorts the kernel's dimensions by axis."""
     facts = KernelFacts(kernel_shape, kernel_dtype, "traced")
-    rule = convolution_dtypes(dtype, (kernel_dtype, facts.taps))
-    axes = read_axes(options.axes, len(shape))
+    rule = convolution_dtypes(image.dtype, (kernel_dtype, facts.taps))
+    axes = read_axes(options.axes, len(image.shape))
     _check_dimensions(kernel_shape, axes, options)
+    order, spans = read_spans(options, image.shape, axes, kernel_shape)
+    facts = replace(facts, shape=tuple(kernel_shape[i] for i in order))
+    return Problem(kernel=facts, rule=rule, spans=spans, accuracy=options.accuracy, **vars(image)), order
+
+
+def read_spans(
+    options: Options, shape: tuple[int, ...], axes: tuple[int, ...], taps: Sequence[int]
+) -> tuple[tuple[int, ...], tuple[Span, ...]]:
+    """One span per axis, in ascending order of axis, and that order; `taps` are per axis as the caller named them."""
     boundaries = read_per_axis("boundary", options.boundary, len(axes), read_boundary)
     origins = read_per_axis("origin", options.origin, len(axes), read_origin)
     order = tuple(sorted(range(len(axes)), key=axes.__getitem__))
     spans = tuple(
-        convolution_span(axes[i], shape[axes[i]], kernel_shape[i], options.mode, origins[i], boundaries[i])
-        for i in order
+        convolution_span(axes[i], shape[axes[i]], taps[i], options.mode, origins[i], boundaries[i]) for i in order
     )
-    facts = replace(facts, shape=tuple(kernel_shape[i] for i in order))
-    problem = Problem(library, device, traced, shape, dtype, facts, rule, spans, options.accuracy, chunks, double)
-    return problem, order
+    return order, spans
 
 
 @lru_cache(maxsize=1024)  # the same object again for the same problem makes every later look-up a fast one

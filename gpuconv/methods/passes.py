@@ -10,13 +10,20 @@ import numpy as np
 
 from gpuconv.backends import registry
 from gpuconv.backends.generic.separable import fill_first
-from gpuconv.core.arguments import read_axes, read_per_axis, refusal
-from gpuconv.core.boundary import read_boundary
+from gpuconv.core.arguments import read_axes, refusal
 from gpuconv.core.dtypes import convolution_dtypes, is_complex
-from gpuconv.core.namespace import cast, chunks_of, dtype_in, dtype_name, has_double, read_image, read_kernel
+from gpuconv.core.namespace import cast, dtype_in, dtype_name, read_image, read_kernel
 from gpuconv.core.problem import KernelFacts, Problem
-from gpuconv.core.shapes import convolution_span, read_origin
-from gpuconv.methods.describe import Described, Options, correlation_order, kernel_facts, normal_options, read_fill
+from gpuconv.methods.describe import (
+    Described,
+    Options,
+    correlation_order,
+    image_facts,
+    kernel_facts,
+    normal_options,
+    read_fill,
+    read_spans,
+)
 from gpuconv.methods.plan import METHODS, Plan, choose_plan, empty_result
 
 
@@ -29,13 +36,7 @@ def describe_passes(x: Any, taps: Sequence[Any], options: Options) -> Described:
     _check_lines(lines, axes)
     rule = convolution_dtypes(dtype_name(x.dtype), *((dtype_name(line.dtype), line.shape[0]) for line in lines))
     dtype_in(home, rule.result)
-    boundaries = read_per_axis("boundary", options.boundary, len(axes), read_boundary)
-    origins = read_per_axis("origin", options.origin, len(axes), read_origin)
-    order = sorted(range(len(axes)), key=axes.__getitem__)
-    spans = tuple(
-        convolution_span(axes[i], x.shape[axes[i]], lines[i].shape[0], options.mode, origins[i], boundaries[i])
-        for i in order
-    )
+    order, spans = read_spans(options, tuple(x.shape), axes, [line.shape[0] for line in lines])
     weights = [correlation_order(lines[i], options.operation, (0,), rule, home) for i in order]
     at_hand = all(isinstance(line, np.ndarray) for line in weights)
     dtypes = [dtype_name(line.dtype) for line in weights]
@@ -45,19 +46,8 @@ def describe_passes(x: Any, taps: Sequence[Any], options: Options) -> Described:
         "host" if at_hand else "traced",
         1,
     )
-    problem = Problem(
-        home.library,
-        str(home.device),
-        home.traced,
-        tuple(x.shape),
-        dtype_name(x.dtype),
-        facts,
-        rule,
-        spans,
-        options.accuracy,
-        chunks_of(x, home),
-        has_double(home),
-    )
+    image = image_facts(x, home, tuple(x.shape))
+    problem = Problem(kernel=facts, rule=rule, spans=spans, accuracy=options.accuracy, **vars(image))
     return Described(x, weights, home, problem, options)
 
 
