@@ -48,6 +48,13 @@ def scipys(function: str) -> Any:
     return getattr(originals, f"ndimage_{function}")
 
 
+def need_scipys_axes(function: str, options: dict[str, Any]) -> None:
+    """Skip where an older SciPy has no `axes` of its own for this filter to compare with."""
+    summed = ("laplace", "gaussian_laplace", "gaussian_gradient_magnitude", *GENERIC)
+    if "axes" in options and function in summed and "axes" not in inspect.signature(scipys("laplace")).parameters:
+        pytest.skip(f"this SciPy's {function} has no axes to compare with")
+
+
 @dataclass(frozen=True)
 class Case:
     """One call: the image follows from the fields."""
@@ -153,6 +160,7 @@ def check(xp: Any, case: Case) -> None:
 
 @pytest.mark.parametrize("case", [*OF_MODES, *OF_PARAMETERS], ids=str)
 def test_modes_and_parameters_are_scipys(xp, case):
+    need_scipys_axes(case.function, case.options)
     check(xp, case)
 
 
@@ -239,6 +247,7 @@ def shifted(input, axis, output, mode, cval, weight, *, scale):
 )
 @pytest.mark.parametrize("function", GENERIC)
 def test_derivatives_of_the_callers_are_summed(xp, function, options, dtype):
+    need_scipys_axes(function, options)
     image = draw((5, 6), dtype, f"generic {dtype}", {"int32": 8})
     extra = {"extra_arguments": (3,), "extra_keywords": {"scale": 2}}
     expected = scipys(function)(image, shifted, **options, **extra)
