@@ -49,8 +49,8 @@ TILE_SAMPLES = 65536
 
 _MEASURED = "benchmarks/results/methods-cpu.json"
 RATES = {
-    # The medians over the probes are 440, 370, 270, 330 and 7.6 million. These lie within the probes' spread, a factor
-    # of two to three, and choose no worse; the results have both.
+    # Not the medians over the probes but values within their spread, which is a factor of two to three, that choose no
+    # worse on random problems; the results have both.
     "numpy": Rates(560, 400, 240, 330, 6_000_000, 0, _MEASURED),
     "array_api_strict": Rates(370, 260, 300, 820, 30_000_000, 2, _MEASURED),
     "torch": Rates(140, 140, 170, 470, 6_700_000, 2, _MEASURED),

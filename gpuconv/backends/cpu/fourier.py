@@ -13,7 +13,7 @@ from gpuconv.core.boundary import Span, extend_all
 from gpuconv.core.namespace import home_of
 from gpuconv.core.shapes import blocks, output_shape
 
-# Blocks of fewer samples gain nothing from a second thread (benchmarks, subject "fourier").
+# Blocks of fewer samples gain nothing from a second thread (benchmarks, subject "methods").
 THREADED_FROM = 65536
 
 
