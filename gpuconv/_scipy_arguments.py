@@ -27,8 +27,6 @@ def read_array(x: Any, argument: str) -> tuple[Any, Home]:
         x, home = read_image(x, argument)
     except TypeError:
         x, home = read_image(np.asarray(x), argument)
-    if home.library == "numpy" and not x.dtype.isnative:
-        x = x.astype(x.dtype.newbyteorder("="))
     return x, home
 
 

@@ -81,7 +81,7 @@ def convolve(
 
     References
     ----------
-    .. [1] A. V. Oppenheim, R. W. Schafer, "Discrete-Time Signal Processing", 3rd ed., 2009, equation 2.49.
+    .. [1] A. V. Oppenheim, R. W. Schafer, "Discrete-Time Signal Processing", 3rd ed., 2009, section 2.3.
 
     Examples
     --------
