@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks import bench_methods, machine, rates, report
+from benchmarks import bench_filters, bench_methods, filter_peers, machine, peers, rates, report
 from benchmarks.libraries import OPENERS, AbsentError, ArrayLibrary, open_library
-from benchmarks.peers import GROUPS
 from benchmarks.settings import Settings
 
-SUBJECTS = {"methods": bench_methods}
+SUBJECTS = {"methods": bench_methods, "filters": bench_filters}
+GROUPS = tuple(dict.fromkeys((*peers.GROUPS, *filter_peers.GROUPS)))
 FORMAT = 1
 # What a quick run keeps of the time spent on each measurement.
 QUICK_PATIENCE = 0.5
@@ -114,12 +114,13 @@ def _command(parsed: argparse.Namespace) -> str:
 
 def table_command(parsed: argparse.Namespace) -> int:
     """Print the tables, or renew them in a page."""
-    tables = report.tables(_read(parsed.file))
+    result = _read(parsed.file)
+    tables = report.tables(result)
     if parsed.into is None:
         sys.stdout.write(tables)
         return 0
     text = parsed.into.read_text(encoding="utf-8")
-    parsed.into.write_text(report.put_between_markers(text, tables), encoding="utf-8")
+    parsed.into.write_text(report.put_between_markers(text, tables, report.marker(result)), encoding="utf-8")
     return 0
 
 

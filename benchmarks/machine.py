@@ -23,6 +23,9 @@ DISTRIBUTIONS = (
     "cupy-cuda13x",
     "opencv-python-headless",
     "opencv-python",
+    "scikit-image",
+    "cucim-cu12",
+    "cucim-cu13",
 )
 # Larger than the last-level cache of any processor of today, so that memory is measured and not the cache.
 COPY_BYTES = 256 * 2**20

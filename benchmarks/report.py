@@ -15,9 +15,9 @@ DISTURBED = 1.5
 def tables(result: dict[str, Any]) -> str:
     """All of a result as Markdown."""
     sections = [_machine(result)]
-    for subject in result["subjects"].values():
+    for name, subject in result["subjects"].items():
         sections += [
-            *_case_tables(subject["cases"]),
+            *(_ratio_tables if name == "filters" else _case_tables)(subject["cases"]),
             _choices(subject["choices"]),
             _rates(subject["rates"]),
             *_borders(subject["borders"]),
@@ -80,6 +80,40 @@ def _case_rows(case: dict[str, Any]) -> Iterator[list[str]]:
             ]
         elif row["status"] in ("wrong", "failed"):
             yield [row["name"], row["status"], row["reason"], "", "", ""]
+
+
+def _ratio_tables(cases: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """One table per array library, one row per case, a column for each other way to do it."""
+    for library in dict.fromkeys(case["library"] for case in cases):
+        own = [case for case in cases if case["library"] == library]
+        names = dict.fromkeys(row["name"] for case in own for row in case["contenders"] if row["status"] != "absent")
+        others = [name for name in names if name != "gpuconv"]
+        rows, notes = [], []
+        for case in own:
+            found = {row["name"]: row for row in case["contenders"]}
+            ours = found["gpuconv"]
+            timed = ours["status"] == "timed"
+            share = f"{ours['share_of_copy']:.1%}" if "share_of_copy" in ours else ""
+            rows.append(
+                [case["case"], seconds(ours["median_s"]) if timed else ours["status"], share]
+                + [_ratio_or_status(found.get(name, {})) for name in others]
+            )
+            notes += [_absence(row) for row in case["contenders"] if row["status"] == "absent"]
+            notes += [_fault(case, row) for row in case["contenders"] if row["status"] in ("wrong", "failed")]
+        head = ["", "gpuconv", "share of copy", *(f"{name} / gpuconv" for name in others)]
+        yield f"### Filters of {library} arrays\n\n" + _table(head, rows)
+        if notes:
+            yield "\n".join(dict.fromkeys(notes))
+
+
+def _fault(case: dict[str, Any], row: dict[str, Any]) -> str:
+    return f"{row['name']} {row['status']}: {case['case']}: {row['reason']}."
+
+
+def _ratio_or_status(row: dict[str, Any]) -> str:
+    """A number where a contender was timed, a word where it should have been."""
+    status = row.get("status", "")
+    return _ratio(row) if status == "timed" else status if status in ("wrong", "failed") else ""
 
 
 def _ratio(row: dict[str, Any]) -> str:
@@ -244,20 +278,26 @@ def _worse_choices(before: dict[str, Any], after: dict[str, Any]) -> Iterator[st
 
 
 BEGIN = "<!-- begin: printed by `python -m benchmarks table` -->"
+BEGIN_FILTERS = "<!-- begin: filters, printed by `python -m benchmarks table` -->"
 END = "<!-- end -->"
 
 
-def between_markers(page: str) -> str:
-    """The tables of a page."""
-    _, begin, rest = page.partition(BEGIN)
+def marker(result: dict[str, Any]) -> str:
+    """The line of a page behind which the tables of a result stand."""
+    return BEGIN_FILTERS if list(result["subjects"]) == ["filters"] else BEGIN
+
+
+def between_markers(page: str, begin: str = BEGIN) -> str:
+    """The tables of a page behind the line `begin`."""
+    _, found, rest = page.partition(begin)
     tables, end, _ = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"the page has no lines {BEGIN!r} and {END!r} to put tables between")
+    if not found or not end:
+        raise SystemExit(f"the page has no lines {begin!r} and {END!r} to put tables between")
     return tables.strip() + "\n"
 
 
-def put_between_markers(page: str, tables: str) -> str:
-    """The page with other tables."""
-    between_markers(page)
-    before, _, rest = page.partition(BEGIN)
-    return f"{before}{BEGIN}\n\n{tables}\n{END}{rest.partition(END)[2]}"
+def put_between_markers(page: str, tables: str, begin: str = BEGIN) -> str:
+    """The page with other tables behind the line `begin`."""
+    between_markers(page, begin)
+    before, _, rest = page.partition(begin)
+    return f"{before}{begin}\n\n{tables}\n{END}{rest.partition(END)[2]}"

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import bench_methods, libraries, machine, rates, report
+from benchmarks import bench_filters, bench_methods, libraries, machine, rates, report
 from benchmarks.cases import Work
+from benchmarks.filter_cases import FilterWork
 from gpuconv.methods import costs
 from tests.conftest import ROOT
 
@@ -197,8 +198,8 @@ def test_a_file_of_another_format_is_refused(result, tmp_path):
     ("arguments", "sentence"),
     [
         (["--library", "numpy,fortran"], "choose from numpy, array_api_strict, torch, jax, cupy: got 'numpy,fortran'"),
-        (["--peers", "matlab"], "choose from scipy, torch, opencv, cupyx: got 'matlab'"),
-        (["--subject", ""], "choose from methods: got ''"),
+        (["--peers", "matlab"], "choose from scipy, torch, opencv, cupyx, skimage, cucim: got 'matlab'"),
+        (["--subject", ""], "choose from methods, filters: got ''"),
         (["--patience", "0"], "must be positive: got 0"),
     ],
 )
@@ -212,6 +213,8 @@ def test_unknown_names_are_refused(arguments, sentence, capsys):
 def _run_briefly(monkeypatch, arguments):
     monkeypatch.setattr(bench_methods, "CASES", (Work((24, 24), (3, 3), quick=True, everywhere=True),))
     monkeypatch.setattr(bench_methods, "PROBLEMS_QUICK", 2)
+    sobel = FilterWork("sobel", (24, 25), {"axis": 1}, quick=True, everywhere=True)
+    monkeypatch.setattr(bench_filters, "FILTER_CASES", (sobel,))
     monkeypatch.setattr(bench_methods, "first_use", lambda rounds: dict(result_of_first_use))
     monkeypatch.setattr(machine, "COPY_BYTES", 2**20)
     monkeypatch.setattr(machine, "MATRIX_SIZE", 64)
@@ -228,7 +231,7 @@ def test_a_run_writes_figures_that_its_tables_are_made_of(tmp_path, monkeypatch,
     figures = json.loads(path.read_text())
     assert printed.out == report.tables(figures) + "\n"
     assert figures["command"] == (
-        "python -m benchmarks run --subject methods --library numpy --peers scipy --quick --patience 0.05"
+        "python -m benchmarks run --subject methods,filters --library numpy --peers scipy --quick --patience 0.05"
     )
     (case,) = figures["subjects"]["methods"]["cases"]
     rows = {row["name"]: row for row in case["contenders"]}
@@ -236,6 +239,9 @@ def test_a_run_writes_figures_that_its_tables_are_made_of(tmp_path, monkeypatch,
     assert rows["scipy.ndimage.convolve"]["ratio"] > 0
     assert not any("torch" in name for name in rows)
     assert [row["count"] for row in figures["subjects"]["methods"]["choices"]] == [2]
+    (case,) = figures["subjects"]["filters"]["cases"]
+    assert [row["name"] for row in case["contenders"]] == ["gpuconv", "gpuconv.ndimage", "scipy.ndimage"]
+    assert all(row["ratio"] > 0 for row in case["contenders"])
     stages = [stage["stage"] for stage in figures["subjects"]["methods"]["overhead"][0]["stages"]]
     assert stages == ["whole call", "describe", "plan", "execute", "SciPy's part"]
 
