@@ -1,4 +1,4 @@
-"""CuPy's own filters that are no convolutions, for what gpuconv leaves to them."""
+"""CuPy's own filters that are no convolutions, or recursive ones, for what gpuconv leaves to them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ _OF_NDIMAGE = (
     "rank_filter",
 )
 
-__all__ = ["ndimage_originals"]
+_OF_SIGNAL = ("lfilter", "medfilt", "order_filter")
+
+__all__ = ["bind_originals", "ndimage_originals", "signal_originals"]
 
 
 @functools.cache
@@ -25,3 +27,17 @@ def ndimage_originals() -> dict[str, Callable[..., Any]]:
     """Functions of cupyx.scipy.ndimage, bound at the first call, which must come before anyone replaces them."""
     module = importlib.import_module("cupyx.scipy.ndimage")
     return {name: getattr(module, name) for name in _OF_NDIMAGE}
+
+
+@functools.cache
+def signal_originals() -> dict[str, Callable[..., Any]]:
+    """Functions of cupyx.scipy.signal, bound at the first call, which must come before anyone replaces them."""
+    module = importlib.import_module("cupyx.scipy.signal")
+    return {name: getattr(module, name) for name in _OF_SIGNAL}
+
+
+def bind_originals(module: str) -> None:
+    """Bind the originals of one module of cupyx.scipy now: somebody is about to put other functions in their place."""
+    bind = {"cupyx.scipy.ndimage": ndimage_originals, "cupyx.scipy.signal": signal_originals}.get(module)
+    if bind is not None:
+        bind()

@@ -8,16 +8,19 @@ the extended array overlap without any boundary, so that chunks cannot change th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from gpuconv.backends import dask_stencil
+from gpuconv.backends.generic.polyphase import Rates
 from gpuconv.backends.registry import Implementation, forced_backend, select, use_backend
 from gpuconv.core.boundary import Span, extend_all
 from gpuconv.core.dtypes import DtypeRule, complex_of, is_complex, is_integer
 from gpuconv.core.namespace import dtype_name, home_of, read_image
-from gpuconv.core.problem import KernelFacts, Problem
+from gpuconv.core.problem import KernelFacts, Problem, TransformProblem
 
 
 def _always(problem: Problem) -> str | None:
@@ -144,6 +147,84 @@ def _block_problem(block: Any, weights: Any, spans: tuple[Span, ...]) -> Problem
     return Problem(home.library, str(home.device), False, block.shape, name, facts, DtypeRule(name, name), spans)
 
 
+def resample_axis(x: Any, taps: Any, rates: Rates) -> Any:
+    """`generic.polyphase.resample_axis` on overlapping blocks that each begin a cycle of outputs."""
+    import dask.array
+
+    axis, reach = rates.axis, rates.depth - 1
+    step = max(max(x.chunks[axis]) // rates.advance, -(-reach // rates.advance), 1)
+    cycles = [step] * (rates.cycles // step)
+    if rates.cycles % step:  # the last block must be no shorter than the overlap: the rest goes to the one before
+        cycles[-1:] = [sum(cycles[-1:]) + rates.cycles % step]
+    samples = [count * rates.advance for count in cycles]
+    extended = x.rechunk({axis: (*samples[:-1], samples[-1] + reach)})
+    overlapped = dask.array.overlap.overlap(extended, depth={axis: (0, reach)}, boundary="none", allow_rechunk=False)
+    run = partial(_resample_block, _unless_lazy(taps), rates, forced_backend())
+    chunks = list(extended.chunks)
+    chunks[axis] = tuple(count * rates.cycle for count in cycles)
+    lazy = [] if isinstance(taps, np.ndarray) else [taps.rechunk(-1)]
+    result = _apply(run, overlapped, lazy, chunks, x.dtype)
+    return result[tuple(slice(rates.count) if other == axis else slice(None) for other in range(x.ndim))]
+
+
+def _resample_block(plain: Any, rates: Rates, forced: str | None, block: Any, *lazy: Any) -> Any:
+    taps = lazy[0] if plain is None else plain
+    size = block.shape[rates.axis]
+    span = Span(rates.axis, size, rates.depth, 0, size - rates.depth + 1, "constant")
+    problem = _block_problem(block, taps, (span,))
+    rates = replace(rates, count=span.count // rates.advance * rates.cycle)
+    with use_backend(forced), np.errstate(over="ignore", invalid="ignore"):
+        return select("resample_axis", problem)(block, taps, rates)
+
+
+def fourier_forward(x: Any, axes: tuple[int, ...], lengths: tuple[int, ...]) -> Any:
+    """`generic.transforms.fourier_forward` with one chunk on each of `axes`, block by block on the others."""
+    name = dtype_name(x.dtype)
+    half = lengths[-1] if is_complex(name) else lengths[-1] // 2 + 1
+    return _transform("fourier_forward", x, axes, (*lengths[:-1], half), complex_of(name), axes, lengths)
+
+
+def fourier_inverse(spectrum: Any, axes: tuple[int, ...], lengths: tuple[int, ...], dtype: str) -> Any:
+    """The inverse of `fourier_forward`."""
+    return _transform("fourier_inverse", spectrum, axes, lengths, dtype, axes, lengths, dtype)
+
+
+def cosine_transform(x: Any, axis: int, kind: str, inverse: bool) -> Any:
+    """`generic.transforms.cosine_transform` with one chunk on `axis`, block by block on the others."""
+    sizes = (x.shape[axis],)
+    return _transform("cosine_transform", x, (axis,), sizes, dtype_name(x.dtype), axis, kind, inverse)
+
+
+def _transform(primitive: str, x: Any, axes: tuple[int, ...], sizes: tuple[int, ...], dtype: str, *options: Any) -> Any:
+    """`primitive` on every block of `x`; the result has `sizes` samples on `axes`, in one chunk each."""
+    x = x.rechunk(dict.fromkeys(axes, -1))
+    chunks = list(x.chunks)
+    for axis, size in zip(axes, sizes, strict=True):
+        chunks[axis] = (size,)
+    run = partial(_transform_block, primitive, axes, options, forced_backend())
+    return x.map_blocks(run, dtype=dtype, chunks=tuple(chunks), meta=x._meta.real.astype(dtype))
+
+
+def _transform_block(
+    primitive: str, axes: tuple[int, ...], options: tuple[Any, ...], forced: str | None, block: Any
+) -> Any:
+    block, home = read_image(block)
+    sizes = tuple(block.shape[axis] for axis in axes)
+    problem = TransformProblem(
+        home.library, str(home.device), False, tuple(block.shape), dtype_name(block.dtype), axes, sizes
+    )
+    with use_backend(forced):
+        return select(primitive, problem)(block, *options)
+
+
 TABLE = {
     name: _row(name) for name in ("correlate_axis", "correlate_separable", "correlate_windows", "correlate_fourier")
+} | {
+    "resample_axis": Implementation(resample_axis, _always),
+    "fourier_forward": Implementation(fourier_forward, _always),
+    "fourier_inverse": Implementation(fourier_inverse, _always),
+    "cosine_transform": Implementation(cosine_transform, _always),
+    "solve_tridiagonal": Implementation(dask_stencil.solve_tridiagonal, _always),
+    "diffusion_rate": Implementation(dask_stencil.diffusion_rate, _always),
+    "diffuse_steps": Implementation(dask_stencil.diffuse_steps, _always),
 }

@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from gpuconv.core.arguments import read_choice
-from gpuconv.core.problem import Problem
+from gpuconv.core.problem import Posed
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Implementation:
     """A row of a backend's table: the function, and why it cannot run a problem (None if it can)."""
 
     function: Callable[..., Any]
-    why_not: Callable[[Problem], str | None]
+    why_not: Callable[[Any], str | None]
 
 
 @dataclass(frozen=True)
@@ -93,25 +93,25 @@ def forced_backend() -> str | None:
     return forced
 
 
-def select(primitive: str, problem: Problem) -> Callable[..., Any]:
+def select(primitive: str, problem: Posed) -> Callable[..., Any]:
     """The function that runs `primitive` on `problem`."""
     return _select(primitive, problem, forced_backend())[1]
 
 
-def selected_backend(primitive: str, problem: Problem) -> str:
+def selected_backend(primitive: str, problem: Posed) -> str:
     """Name of the backend that `select` picks."""
     return _select(primitive, problem, forced_backend())[0]
 
 
 @lru_cache(maxsize=4096)
-def _select(primitive: str, problem: Problem, forced: str | None) -> tuple[str, Callable[..., Any]]:
+def _select(primitive: str, problem: Posed, forced: str | None) -> tuple[str, Callable[..., Any]]:
     for backend in BACKENDS:
         if reason_against(backend, primitive, problem, forced) is None:
             return backend.name, backend.table()[primitive].function
     raise LookupError(f"no backend has a row for {primitive!r}")
 
 
-def reason_against(backend: Backend, primitive: str, problem: Problem, forced: str | None = None) -> str | None:
+def reason_against(backend: Backend, primitive: str, problem: Posed, forced: str | None = None) -> str | None:
     """Why `backend` does not run `primitive` on `problem`; None if it can."""
     if backend.library not in ("any", problem.library):
         return f"{backend.name} takes {backend.library} arrays, these are {problem.library}"
@@ -124,7 +124,7 @@ def reason_against(backend: Backend, primitive: str, problem: Problem, forced: s
     return row.why_not(problem)
 
 
-def explain(primitive: str, problem: Problem) -> list[tuple[str, str]]:
+def explain(primitive: str, problem: Posed) -> list[tuple[str, str]]:
     """For every backend: would it run `primitive` on `problem`, and if not, why."""
     chosen = selected_backend(primitive, problem)
     sentences = []

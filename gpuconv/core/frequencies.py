@@ -1,8 +1,10 @@
-"""Sizes in the Fourier domain."""
+"""Sizes and wavenumbers in the Fourier domain."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+
+import numpy as np
 
 
 @lru_cache(maxsize=4096)
@@ -24,3 +26,17 @@ def fast_length(size: int) -> int:
             threes *= 3
         fives *= 5
     return best
+
+
+def wavenumbers(size: int, half: bool = False) -> np.ndarray:
+    """Periods per axis of each bin, as whole float64 numbers; the Nyquist bin of an even size counts as positive.
+
+    In the order of FFTs, or, with `half`, of the axis that a real transform halves.
+    """
+    k = np.arange(size // 2 + 1 if half and size else size, dtype=np.float64)
+    return np.where(k > size // 2, k - size, k)
+
+
+def nyquist(size: int) -> int | None:
+    """The bin of an even size whose wave is sampled twice per period, and has no sine; None for odd sizes."""
+    return size // 2 if size > 0 and size % 2 == 0 else None

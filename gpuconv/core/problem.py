@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import Protocol
 
 from gpuconv.core.boundary import Span
 from gpuconv.core.dtypes import ITEMSIZE, DtypeRule, is_complex, is_integer, real_of
@@ -115,3 +116,25 @@ class Problem:
     def extends(self) -> bool:
         """True when samples beyond the ends of an axis are read, so that an extended copy may be needed."""
         return not all(span.inside for span in self.spans)
+
+
+@dataclass(frozen=True)
+class TransformProblem:
+    """One Fourier, cosine or sine transform without its data; `lengths` are the samples per axis of the signal."""
+
+    library: str
+    device: str
+    traced: bool
+    shape: tuple[int, ...]
+    dtype: str
+    axes: tuple[int, ...]
+    lengths: tuple[int, ...]
+
+
+class Posed(Protocol):
+    """What every problem tells, whatever the operation: all that the registry itself asks for."""
+
+    @property
+    def library(self) -> str: ...
+
+    def __hash__(self) -> int: ...

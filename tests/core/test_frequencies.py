@@ -1,8 +1,10 @@
-"""Lengths that transforms are fast at."""
+"""Lengths that transforms are fast at, and the waves that they count."""
 
 from __future__ import annotations
 
-from gpuconv.core.frequencies import fast_length
+import numpy as np
+
+from gpuconv.core.frequencies import fast_length, nyquist, wavenumbers
 
 
 def is_smooth(size):
@@ -28,3 +30,16 @@ def test_long_lengths_do_not_overflow_or_overshoot():
         assert size <= length < 1.02 * size
         assert length % 2 == 0
         assert is_smooth(length)
+
+
+def test_wavenumbers_are_those_of_the_transforms_with_nyquist_positive():
+    for size in range(1, 12):
+        expected = np.fft.fftfreq(size, 1 / size)
+        peak = size // 2 if size % 2 == 0 else None
+        assert nyquist(size) == peak
+        if peak is not None:
+            expected[peak] *= -1
+        assert np.round(wavenumbers(size), 12).tolist() == np.round(expected, 12).tolist()
+        assert wavenumbers(size, half=True).tolist() == wavenumbers(size)[: size // 2 + 1].tolist()
+    assert wavenumbers(0).tolist() == wavenumbers(0, half=True).tolist() == []
+    assert nyquist(0) is None

@@ -1,6 +1,6 @@
 """NumPy arrays at the speed of SciPy's compiled loops. All of it on one screen."""
 
-from gpuconv.backends.cpu import fourier, lines, separable, windows
+from gpuconv.backends.cpu import fourier, lines, polyphase, separable, stencil, transforms, tridiagonal, windows
 from gpuconv.backends.registry import Implementation
 from gpuconv.core.problem import Problem
 
@@ -14,4 +14,11 @@ TABLE = {
     "correlate_separable": Implementation(separable.correlate_separable, _always),
     "correlate_windows": Implementation(windows.correlate_windows, _always),
     "correlate_fourier": Implementation(fourier.correlate_fourier, _always),
+    "resample_axis": Implementation(polyphase.resample_axis, _always),
+    "fourier_forward": Implementation(transforms.fourier_forward, _always),
+    "fourier_inverse": Implementation(transforms.fourier_inverse, _always),
+    "cosine_transform": Implementation(transforms.cosine_transform, _always),
+    "solve_tridiagonal": Implementation(tridiagonal.solve_tridiagonal, _always),
+    "diffusion_rate": Implementation(stencil.diffusion_rate, stencil.why_not),
+    "diffuse_steps": Implementation(stencil.diffuse_steps, stencil.why_not),
 }

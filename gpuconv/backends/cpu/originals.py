@@ -49,8 +49,20 @@ _OF_SIGNAL = (
     "correlate2d",
     "correlation_lags",
     "fftconvolve",
+    "hilbert",
+    "hilbert2",
+    "lfilter",
+    "medfilt",
     "oaconvolve",
+    "order_filter",
+    "resample_poly",
+    "savgol_filter",
+    "sepfir2d",
+    "upfirdn",
+    "wiener",
 )
+# What designs taps on the host.
+_DESIGNS_OF_SIGNAL = ("firwin", "savgol_coeffs")
 
 __all__ = [
     "ndimage_convolve",
@@ -79,14 +91,14 @@ __all__ = [
     "ndimage_sobel",
     "ndimage_uniform_filter",
     "ndimage_uniform_filter1d",
-    *(f"signal_{name}" for name in _OF_SIGNAL),
+    *(f"signal_{name}" for name in _OF_SIGNAL + _DESIGNS_OF_SIGNAL),
 ]
 
 
 def bind_signal() -> None:
     """Bind the functions of scipy.signal as they are now."""
     signal = importlib.import_module("scipy.signal")
-    globals().update({f"signal_{name}": getattr(signal, name) for name in _OF_SIGNAL})
+    globals().update({f"signal_{name}": getattr(signal, name) for name in _OF_SIGNAL + _DESIGNS_OF_SIGNAL})
 
 
 def __getattr__(name: str) -> Any:

@@ -5,6 +5,13 @@ correlate_axis         ``y[i] = sum_j taps[j] x~[first + i + j]`` along one axis
 correlate_separable    a sum of terms, each one list of taps per axis
 correlate_windows      the same over N-D windows
 correlate_fourier      the same through FFT blocks of given lengths (overlap-save)
+resample_axis          ``y[n] = sum_q taps[offset + n down - q up] x~[q]`` along one axis, by sub-filters
+fourier_forward        ``X[k] = sum_n x[n] exp(-2 pi i k n / N)`` over axes; half of the last one if x is real
+fourier_inverse        the inverse of that
+cosine_transform       DCT-II or DST-II along one axis, orthonormal, or the inverse
+solve_tridiagonal      ``lower[i] x[i - 1] + diagonal[i] x[i] + upper[i] x[i + 1] = right[i]`` along one axis
+diffusion_rate         what enters each cell through its faces, per time
+diffuse_steps          explicit steps of that, of given lengths
 =====================  ==========================================================================================
 
 Shared conventions: `x` has the accumulator dtype; weights come in correlation order, either as a NumPy array (their
@@ -12,7 +19,7 @@ values are at hand) or as an array of x's library (they are not to be read); `sp
 result has the accumulator dtype of `x` and weights together.
 """
 
-from gpuconv.backends.generic import fourier, lines, separable, windows
+from gpuconv.backends.generic import fourier, lines, polyphase, separable, stencil, transforms, windows
 from gpuconv.backends.registry import Implementation
 from gpuconv.core.problem import Problem
 
@@ -26,4 +33,11 @@ TABLE = {
     "correlate_separable": Implementation(separable.correlate_separable, _always),
     "correlate_windows": Implementation(windows.correlate_windows, _always),
     "correlate_fourier": Implementation(fourier.correlate_fourier, _always),
+    "resample_axis": Implementation(polyphase.resample_axis, _always),
+    "fourier_forward": Implementation(transforms.fourier_forward, _always),
+    "fourier_inverse": Implementation(transforms.fourier_inverse, _always),
+    "cosine_transform": Implementation(transforms.cosine_transform, _always),
+    "solve_tridiagonal": Implementation(lines.solve_tridiagonal, _always),
+    "diffusion_rate": Implementation(stencil.diffusion_rate, _always),
+    "diffuse_steps": Implementation(stencil.diffuse_steps, _always),
 }
