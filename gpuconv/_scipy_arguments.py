@@ -134,7 +134,9 @@ def read_window(given: Filter, axes: tuple[int, ...], mode: Any, origin: Any) ->
         fact = f"weights.ndim ({len([size for size in sizes if size])}) must match len(axes) ({len(axes)})"
         remedy = "Give weights with one non-empty dimension per filtered axis"
         raise RuntimeError(refusal("weights must fit the filtered axes", fact, remedy))
-    origins = list(origin) if np.iterable(origin) else [origin] * len(axes)
+    # A 0-d array counts as a number, though some libraries let it be iterated over.
+    several = np.iterable(origin) and getattr(origin, "ndim", 1) > 0
+    origins = list(origin) if several else [origin] * len(axes)
     if len(origins) != len(axes):
         fact = f"got {len(origins)} origins for {len(axes)} axes"
         rule = "sequence argument must have length equal to input rank"

@@ -441,3 +441,10 @@ def test_dask_stays_lazy(function):
 
     x = array.ones((6, 8), chunks=3).map_blocks(refuse, dtype=float, meta=np.empty((0, 0)))
     assert getattr(ndi, function)(x, **FILTERS[function], output="float32").shape == (6, 8)
+
+
+def test_origins_may_be_an_array_of_any_library(xp):
+    """Its entries are arrays of no axes, which dask lets be iterated over."""
+    x, origins = np.arange(30.0).reshape(5, 6), [-1, 1]
+    result = ndi.uniform_filter(make(xp, x), 3, origin=make(xp, np.array(origins)))
+    assert_close(result, scipys("uniform_filter")(x, 3, origin=origins), scale=30.0)

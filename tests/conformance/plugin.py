@@ -59,12 +59,23 @@ REPLACED = {
         "correlate2d",
         "correlation_lags",
         "fftconvolve",
+        "hilbert",
+        "hilbert2",
+        "lfilter",
+        "medfilt",
         "oaconvolve",
+        "order_filter",
+        "resample_poly",
+        "savgol_filter",
+        "sepfir2d",
+        "upfirdn",
+        "wiener",
     ),
 }
 # Where the adapters of a module take SciPy's originals from.
-HANDING_OVER = {"ndimage": "gpuconv.ndimage._handover", "signal": "gpuconv.signal"}
-# No convolutions, and so left to the array library's own functions, which other libraries than NumPy and CuPy lack.
+HANDING_OVER = {"ndimage": "gpuconv.ndimage._handover", "signal": "gpuconv.signal._handover"}
+# No convolutions (most of the filters that lfilter is tested with feed back), and so left to the array library's own
+# functions, which other libraries than NumPy and CuPy lack.
 DELEGATED = (
     "maximum_filter",
     "maximum_filter1d",
@@ -73,6 +84,9 @@ DELEGATED = (
     "minimum_filter1d",
     "percentile_filter",
     "rank_filter",
+    "lfilter",
+    "medfilt",
+    "order_filter",
 )
 EXCEPTIONS = Path(__file__).with_name("exceptions.toml")
 
@@ -109,7 +123,7 @@ class Conformance:
         for module, names in REPLACED.items():
             scipys = importlib.import_module(f"scipy.{module}")
             for name in names:
-                if module == "ndimage" and name in DELEGATED and os.environ.get("SCIPY_ARRAY_API", "0") != "0":
+                if name in DELEGATED and os.environ.get("SCIPY_ARRAY_API", "0") != "0":
                     del self.calls[f"{module}.{name}"]
                     continue
                 replacement = self.recording(f"{module}.{name}", getattr(ours[module], name))

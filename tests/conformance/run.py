@@ -20,7 +20,10 @@ REPOSITORY = FOLDER.parent.parent
 MODULES = (
     "scipy.ndimage.tests.test_filters",
     "scipy.ndimage.tests.test_fourier",
+    "scipy.signal.tests.test_bsplines",
+    "scipy.signal.tests.test_savitzky_golay",
     "scipy.signal.tests.test_signaltools",
+    "scipy.signal.tests.test_upfirdn",
 )
 
 

@@ -1,58 +1,22 @@
-"""SciPy's names: `scipy.signal` convolution for every array library.
-
-``import gpuconv.signal as signal`` and keep calling ``signal.fftconvolve(x, taps, mode="same")``. Signatures,
-centring, defaults and dtypes are SciPy's; the work is done by `gpuconv.convolve` and `gpuconv.correlate`. Both inputs
-are cast to their common dtype first, and integers are exact whatever the method. What only SciPy computes (NumPy
-arrays of two bools, longdouble, object and other dtypes outside gpuconv's table) is handed to SciPy's own functions.
-"""
+"""SciPy's convolutions and correlations in any number of dimensions."""
 
 from __future__ import annotations
 
 import timeit
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from gpuconv import convolution
-from gpuconv._scipy_arguments import (
-    Pair,
-    check_mode,
-    larger_first,
-    read_fillvalue,
-    read_matrices,
-    read_pair,
-    read_transform_axes,
-)
-from gpuconv.backends.cpu import originals
+from gpuconv._scipy_arguments import Pair, check_mode, larger_first, read_pair, read_transform_axes
 from gpuconv.core.arguments import refusal
-from gpuconv.core.dtypes import check_supported, is_integer
+from gpuconv.core.dtypes import is_integer
 from gpuconv.core.namespace import cast, dtype_name
-
-__all__ = [
-    "choose_conv_method",
-    "convolve",
-    "convolve2d",
-    "correlate",
-    "correlate2d",
-    "correlation_lags",
-    "fftconvolve",
-    "oaconvolve",
-]
-
-originals.bind_signal()
+from gpuconv.signal._dtypes import in_common_dtype, in_floating_dtype
+from gpuconv.signal._handover import hand_over
 
 _METHODS = ("auto", "direct", "fft")
-_BOUNDARIES = {
-    "fill": "constant",
-    "pad": "constant",
-    "wrap": "wrap",
-    "circular": "wrap",
-    "symm": "reflect",
-    "symmetric": "reflect",
-}
 
 
 def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> Any:
@@ -88,7 +52,7 @@ def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> An
     """
     pair = read_pair(in1, in2)
     if pair.only_scipy_computes:
-        return originals.signal_convolve(in1, in2, mode, method)
+        return hand_over("convolve", in1, in2, mode, method)
     return _convolve(pair, mode, method)
 
 
@@ -125,7 +89,7 @@ def correlate(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> A
     """
     pair = read_pair(in1, in2)
     if pair.only_scipy_computes:
-        return originals.signal_correlate(in1, in2, mode, method)
+        return hand_over("correlate", in1, in2, mode, method)
     return _convolve(pair.with_second_reversed(), mode, method)
 
 
@@ -162,7 +126,7 @@ def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any
     """
     pair = read_pair(in1, in2)
     if pair.only_scipy_computes:
-        return originals.signal_fftconvolve(in1, in2, mode, axes)
+        return hand_over("fftconvolve", in1, in2, mode, axes)
     return _convolve_along(pair, mode, axes, "fft")
 
 
@@ -195,83 +159,8 @@ def oaconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
     """
     pair = read_pair(in1, in2)
     if pair.only_scipy_computes:
-        return originals.signal_oaconvolve(in1, in2, mode, axes)
+        return hand_over("oaconvolve", in1, in2, mode, axes)
     return _convolve_along(pair, mode, axes, "auto")
-
-
-def convolve2d(in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0) -> Any:
-    """Convolution of two matrices with a choice of boundary, as `scipy.signal.convolve2d`.
-
-    ``full[i] = sum_m in2[m] x~[i - m]``, with x~ the first input extended by `boundary`.
-
-    Parameters
-    ----------
-    in1, in2 : array, two dimensions
-    mode : {"full", "valid", "same"}
-        As in `convolve`; "valid" does not read the boundary.
-    boundary : {"fill", "wrap", "symm"}
-        Also under their other names "pad", "circular" and "symmetric".
-    fillvalue : number
-        What "fill" fills with.
-
-    Returns
-    -------
-    array, two dimensions
-        In the common dtype of both inputs.
-
-    Raises
-    ------
-    ValueError
-        If an input is not a matrix, sizes do not fit, a name is unknown, or `fillvalue` does not fit the dtype.
-
-    Examples
-    --------
-    >>> import gpuconv.signal as signal
-    >>> signal.convolve2d([[1, 2], [3, 4]], [[1, 1, 1]], mode="same", boundary="wrap").tolist()
-    [[5, 4], [11, 10]]
-    """
-    pair = read_matrices(in1, in2, "convolve2d")
-    if pair.only_scipy_computes:
-        return originals.signal_convolve2d(in1, in2, mode, boundary, fillvalue)
-    return _Edge(mode, boundary, fillvalue, 0).apply(convolution.convolve, pair)
-
-
-def correlate2d(in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0) -> Any:
-    """Cross-correlation of two matrices with a choice of boundary, as `scipy.signal.correlate2d`.
-
-    ``full[i] = sum_m conj(in2[m]) x~[i + m - (K - 1)]``, with x~ the first input extended by `boundary`. "same" starts
-    at ``K//2`` of "full", one later than `correlate` does for even K.
-
-    Parameters
-    ----------
-    in1, in2 : array, two dimensions
-    mode : {"full", "valid", "same"}
-        As in `convolve2d`.
-    boundary : {"fill", "wrap", "symm"}
-        As in `convolve2d`.
-    fillvalue : number
-        What "fill" fills with.
-
-    Returns
-    -------
-    array, two dimensions
-        In the common dtype of both inputs.
-
-    Raises
-    ------
-    ValueError
-        If an input is not a matrix, sizes do not fit, a name is unknown, or `fillvalue` does not fit the dtype.
-
-    Examples
-    --------
-    >>> import gpuconv.signal as signal
-    >>> signal.correlate2d([[1, 2], [3, 4]], [[1, 0], [0, 1]], mode="valid").tolist()
-    [[5]]
-    """
-    pair = read_matrices(in1, in2, "correlate2d")
-    if pair.only_scipy_computes:
-        return originals.signal_correlate2d(in1, in2, mode, boundary, fillvalue)
-    return _Edge(mode, boundary, fillvalue, 1).apply(convolution.correlate, pair)
 
 
 def choose_conv_method(
@@ -309,7 +198,7 @@ def choose_conv_method(
     """
     pair = read_pair(in1, in2)
     if pair.only_scipy_computes:
-        return originals.signal_choose_conv_method(in1, in2, mode, measure)
+        return hand_over("choose_conv_method", in1, in2, mode, measure)
     if measure:
         times = {
             method: min(timeit.repeat(lambda: convolve(in1, in2, mode, method), number=1, repeat=3))  # noqa: B023
@@ -318,7 +207,7 @@ def choose_conv_method(
         return min(times, key=lambda method: times[method]), times
     if pair.ndim == 0:
         return "direct"
-    pair = _in_common_dtype(larger_first(pair, mode))
+    pair = in_common_dtype(larger_first(pair, mode))
     plan = convolution.plan_convolution(pair.first, pair.second, mode=mode)
     return "fft" if plan.method in ("fft", "overlap") else "direct"
 
@@ -361,31 +250,6 @@ def correlation_lags(in1_len: int, in2_len: int, mode: str = "full") -> np.ndarr
     raise ValueError(refusal(f"Mode {mode} is invalid", f"got mode={mode!r}", "Use 'full', 'valid' or 'same'"))
 
 
-# Common dtypes.
-
-
-def _in_common_dtype(pair: Pair) -> Pair:
-    home = pair.home
-    try:
-        name = dtype_name(home.xp.result_type(pair.first.dtype, pair.second.dtype))
-    except TypeError:
-        # The standard leaves integers beside floats open, and a strict library refuses them; NumPy's rule is SciPy's.
-        name = np.promote_types(dtype_name(pair.first.dtype), dtype_name(pair.second.dtype)).name
-    check_supported(name, "in1")
-    return replace(pair, first=cast(home, pair.first, name), second=cast(home, pair.second, name))
-
-
-def _in_floating_dtype(pair: Pair) -> Pair:
-    """The dtypes that SciPy's transforms compute in: no integers, no half precision."""
-
-    def floating(x: Any) -> Any:
-        name = dtype_name(x.dtype)
-        target = {"bool": "float64", "float16": "float32", "bfloat16": "float32"}.get(name, name)
-        return cast(pair.home, x, "float64" if is_integer(name) else target)
-
-    return _in_common_dtype(replace(pair, first=floating(pair.first), second=floating(pair.second)))
-
-
 # convolve and correlate.
 
 
@@ -396,13 +260,13 @@ def _convolve(pair: Pair, mode: Any, method: Any) -> Any:
         rule = "Acceptable method flags are 'auto', 'direct', or 'fft'"
         raise ValueError(refusal(rule, f"got method={method!r}", "Choose one of these"))
     given = larger_first(pair, mode)
-    pair = _in_common_dtype(given)
+    pair = in_common_dtype(given)
     name = dtype_name(pair.first.dtype)
     if method == "fft" and is_integer(name):
         # Exactness comes before the method: a transform of large integers is not exact.
         method = "auto"
     elif method == "fft":
-        pair = _in_floating_dtype(given)
+        pair = in_floating_dtype(given)
     one, other = pair.shapes
     if mode == "full" and prod(one) < prod(other):
         pair = pair.swapped()
@@ -429,7 +293,7 @@ def _convolve_along(pair: Pair, mode: Any, axes: Any, method: str) -> Any:
     pair = larger_first(pair, mode, axes)
     if not axes:
         return _middle(pair.first * pair.second, pair, mode, axes)
-    return _middle(_full_along(_in_floating_dtype(pair), axes, method), pair, mode, axes)
+    return _middle(_full_along(in_floating_dtype(pair), axes, method), pair, mode, axes)
 
 
 def _full_along(pair: Pair, axes: tuple[int, ...], method: str) -> Any:
@@ -481,40 +345,3 @@ def _middle(full: Any, pair: Pair, mode: str, axes: tuple[int, ...]) -> Any:
         start = (size - count) // 2
         kept.append(slice(start, start + count))
     return full if mode == "full" else full[tuple(kept)]
-
-
-# convolve2d and correlate2d.
-
-
-@dataclass(frozen=True)
-class _Edge:
-    """How the 2-D functions treat the edges; `late` is 1 where "same" starts at K//2 instead of (K - 1)//2."""
-
-    mode: Any
-    boundary: Any
-    fillvalue: Any
-    late: int
-
-    def apply(self, operation: Callable[..., Any], pair: Pair) -> Any:
-        check_mode(self.mode)
-        if self.boundary not in _BOUNDARIES:
-            rule = "Acceptable boundary flags are 'fill', 'circular' (or 'wrap'), and 'symmetric' (or 'symm')"
-            raise ValueError(refusal(rule, f"got boundary={self.boundary!r}", "Choose one of these"))
-        pair = _in_common_dtype(pair)
-        name = dtype_name(pair.first.dtype)
-        cval = read_fillvalue(self.fillvalue, name)
-        if larger_first(pair, self.mode) is not pair:
-            # A correlation is not symmetric in its inputs, the convolution that equals it is.
-            pair = (pair.with_second_reversed() if self.late else pair).swapped()
-            operation = convolution.convolve
-        origins = tuple(self.late * (1 - size % 2) for size in pair.shapes[1]) if self.mode == "same" else 0
-        y = operation(
-            pair.first,
-            pair.second,
-            mode=self.mode,
-            boundary=_BOUNDARIES[self.boundary],
-            cval=cval,
-            origin=origins,
-            accuracy="local",
-        )
-        return cast(pair.home, y, name)
