@@ -32,13 +32,15 @@ style: $(VENV)/.test
 types: $(VENV)/.test
 	$(RUN) -m mypy
 
-# The benchmarks on this machine, in under two minutes.
+# The benchmarks on this machine, in under four minutes.
 bench: $(VENV)/.test
 	$(RUN) -m benchmarks run --json benchmarks/results/local/bench.json
 
-# The pages as HTML in build/docs; a dead link or a broken reference is an error. `make test` runs their examples.
+# The pages, the reference and the gallery as HTML in build/docs, made without a network; a warning, a dead link or an
+# example of the gallery that fails is an error. `make test` runs the examples of the pages.
 docs: $(VENV)/.docs
 	$(RUN) -m sphinx --quiet --fail-on-warning --keep-going --builder html docs build/docs
+	$(RUN) .ci/check_site.py build/docs
 
 # SciPy's own tests with gpuconv's functions in the place of SciPy's.
 conformance: $(VENV)/.test
@@ -49,7 +51,7 @@ gpu:
 	$(PYTHON) .ci/gpu.py
 
 clean:
-	rm -rf $(VENV) .venv-lowest build dist out .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-lowest build dist docs/api docs/auto_gallery out .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

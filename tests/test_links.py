@@ -13,7 +13,8 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def _without_code(text: str) -> str:
-    return re.sub(r"^ *(`{3,}).*?^ *\1 *$|`[^`\n]*`", "", text, flags=re.MULTILINE | re.DOTALL)
+    fenced = re.sub(r"^ *(`{3,}).*?^ *\1 *$|`[^`\n]*`", "", text, flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"\n\n(?: {4,}\S.*\n)+", "\n\n", fenced)
 
 
 def _anchors(page: Path) -> set[str]:
@@ -49,6 +50,7 @@ def test_a_dead_link_is_found(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(
         "# Here\n[a](other.md) [b](other.md#same-full--valid) [c](#here) [d](https://example.org/x) `[e](gone.md)`\n"
+        "\n    F[k](f) = 1\n    F[x](f)\n\n"
         '```\n[f](gone.md)\n```\n![g](gone.png "title") [h](other.md#no-heading) [i](#there)\n'
     )
     assert dead_links(page) == [
