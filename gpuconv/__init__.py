@@ -1,6 +1,7 @@
 """gpuconv: the same convolution on CuPy, NumPy, torch, JAX and dask arrays."""
 
-from gpuconv import kernels
+from gpuconv import fft_backend, kernels
+from gpuconv._patching import Patch, patch
 from gpuconv.backends.registry import use_backend
 from gpuconv.convolution import convolve, convolve_adjoint, convolve_separable, correlate, plan_convolution
 from gpuconv.methods.plan import Plan
@@ -8,13 +9,16 @@ from gpuconv.methods.plan import Plan
 __version__ = "0.1.0"
 
 __all__ = [
+    "Patch",
     "Plan",
     "__version__",
     "convolve",
     "convolve_adjoint",
     "convolve_separable",
     "correlate",
+    "fft_backend",
     "kernels",
+    "patch",
     "plan_convolution",
     "use_backend",
 ]

@@ -24,7 +24,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"diffusion", "neural", "deconvolution", "matching", "timeseries"}),
     frozenset({"streaming", "tiled"}),
     frozenset({"_scipy_arguments"}),  # what the adapters below share
-    frozenset({"ndimage", "signal", "patch", "settings"}),
+    frozenset({"ndimage", "signal", "fft_backend", "settings"}),
+    frozenset({"_patching"}),  # puts these into other people's programs
     frozenset({""}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
