@@ -8,18 +8,64 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from gpuconv.cli import convolve, demo, info, zoo
+from gpuconv.cli import (
+    aquarium,
+    bars,
+    compress,
+    convolve,
+    demo,
+    diffuse,
+    frequencies,
+    info,
+    named,
+    orientation,
+    spectrum,
+    zoo,
+)
 from gpuconv.cli.command import Command, CommandError, did_you_mean, mistake
 from gpuconv.errors import DeviceError, MissingLibraryError
 
 COMMANDS = (
     Command(
         "demo",
-        "show a real photo through the kernel zoo, as one sheet and as single pictures",
+        "show a real photo through the kernel zoo, its spectrum, and the bars of a sound",
         demo.add_arguments,
         demo.run,
     ),
+    Command("blur", "smooth a picture, a volume or an array with a Gaussian", named.add_short(named.BLUR), named.run),
+    Command("sharpen", "bring out detail, by an unsharp mask", named.add_short(named.SHARPEN), named.run),
+    Command("edges", "show how steep a picture is, by Sobel or other slopes", named.add_short(named.EDGES), named.run),
+    Command("filter", "filter with any filter by name", named.add_names, named.run, named.check_name),
     Command("convolve", "filter a picture, a volume or an array with one kernel", convolve.add_arguments, convolve.run),
+    Command(
+        "spectrum",
+        "show how much of each frequency a picture has, on a logarithmic scale",
+        spectrum.add_arguments,
+        spectrum.run,
+    ),
+    Command(
+        "lowpass", "keep what is slower than a cutoff frequency", frequencies.add_cutoff("lowpass"), frequencies.run
+    ),
+    Command(
+        "highpass", "keep what is faster than a cutoff frequency", frequencies.add_cutoff("highpass"), frequencies.run
+    ),
+    Command("bandpass", "keep what is between two frequencies", frequencies.add_band, frequencies.run),
+    Command("notch", "take stripes of one frequency out of a picture", frequencies.add_notch, frequencies.run),
+    Command(
+        "orientation",
+        "print the angle of the direction in which a picture varies most",
+        orientation.add_arguments,
+        orientation.run,
+    ),
+    Command("compress", "make a picture of a few of its coefficients", compress.add_arguments, compress.run),
+    Command("bars", "draw the bars of an equaliser from a sound", bars.add_arguments, bars.run),
+    Command("diffuse", "let the numbers of a picture spread, exactly", diffuse.add_arguments, diffuse.run),
+    Command(
+        "aquarium",
+        "film salt and fresh water behind a barrier that is lifted, waiting or stirring",
+        aquarium.add_arguments,
+        aquarium.run,
+    ),
     Command("kernels", "list the kernels that have a name, or show one of them", zoo.add_arguments, zoo.run),
     Command("info", "say what runs on this computer, and why the rest does not", info.add_arguments, info.run),
 )
@@ -77,15 +123,24 @@ class _ShowVersion(argparse.Action):
 
 
 def _check_command(words: list[str]) -> None:
-    """argparse would only list its choices; none of the options before a command takes a value."""
-    given = next((word for word in words if not word.startswith("-")), None)
-    known = [command.name for command in COMMANDS]
-    if given is not None and given not in known:
-        raise mistake("a command is one of " + ", ".join(known), f"got {given!r}", did_you_mean(given, known))
+    """argparse would only list its choices; none of the options before a command or a name takes a value."""
+    plain = [word for word in words if not word.startswith("-")]
+    if not plain:
+        return
+    row = next((command for command in COMMANDS if command.name == plain[0]), None)
+    if row is None:
+        known = [command.name for command in COMMANDS]
+        given = f"got {plain[0]!r}"
+        raise mistake("a command is one of " + ", ".join(known), given, did_you_mean(plain[0], known))
+    if row.check_name is not None and len(plain) > 1:
+        row.check_name(plain[1])
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="gpuconv", description="Convolution of pictures, volumes and arrays on a CPU or a GPU.")
+    parser = _Parser(
+        prog="gpuconv",
+        description="Convolution, Fourier filters and diffusion of pictures, volumes and sounds, on a CPU or a GPU.",
+    )
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help="print the version")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:

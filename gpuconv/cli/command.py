@@ -15,12 +15,16 @@ from gpuconv.errors import MissingLibraryError
 
 @dataclass(frozen=True)
 class Command:
-    """One row of the table of commands: its name, what it does, its arguments, and the function that runs it."""
+    """One row of the table of commands: its name, what it does, its arguments, and the function that runs it.
+
+    `check_name` raises a `CommandError` for a wrong word after the command, where that is the name of something.
+    """
 
     name: str
     summary: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], None]
+    check_name: Callable[[str], None] | None = None
 
 
 class CommandError(Exception):
@@ -32,8 +36,8 @@ def mistake(rule: str, given: str, remedy: str) -> CommandError:
     return CommandError(refusal(rule, given, remedy).replace("?.", "?"))
 
 
-def optional_library(name: str, purpose: str) -> Any:
-    """Import a library of the ``images`` extra, or say in one line how to install it."""
+def optional_library(name: str, purpose: str, extra: str = "images") -> Any:
+    """Import a library of an extra of the package, or say in one line how to install it."""
     try:
         return importlib.import_module(name)
     except ImportError as failure:
@@ -41,7 +45,7 @@ def optional_library(name: str, purpose: str) -> Any:
             refusal(
                 f"{purpose} needs {name.partition('.')[0]}",
                 f"it cannot be imported ({one_line(failure)})",
-                'Install it with: pip install "gpuconv[images]"',
+                f'Install it with: pip install "gpuconv[{extra}]"',
             )
         ) from None
 

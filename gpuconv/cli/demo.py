@@ -1,4 +1,4 @@
-"""`gpuconv demo`: a real photo through the kernel zoo, as one sheet with titles and as single pictures."""
+"""`gpuconv demo`: a real photo through the kernel zoo, filters and spectra, as sheets and as single pictures."""
 
 from __future__ import annotations
 
@@ -11,16 +11,24 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.devices import DEVICES, choose_device
+from gpuconv.backends.devices import choose_device
 from gpuconv.cli.admission import MAX_PIXELS
+from gpuconv.cli.bars import drawn_bars, levels
+from gpuconv.cli.carrying import add_device, known_device
 from gpuconv.cli.choosing import zoo_kernel
+from gpuconv.cli.chord import chord, write_wav
 from gpuconv.cli.command import mistake, one_line, optional_library
-from gpuconv.cli.convolve import known_device
-from gpuconv.cli.filtering import Clipping, Filter, filter_picture, size_in_words
+from gpuconv.cli.compress import KEEP
+from gpuconv.cli.feature_maps import FEATURES, feature_maps, feature_panels
+from gpuconv.cli.figures import write_figure
+from gpuconv.cli.filtering import Convolution, filter_picture, size_in_words
+from gpuconv.cli.frequency_panels import frequency_panels
+from gpuconv.cli.outlines import brightness, directions, drawing, outline_panels, outlines
 from gpuconv.cli.pictures import Picture
 from gpuconv.cli.reading import read_picture
-from gpuconv.cli.sheet import Panel, write_sheet, write_small_sheet
-from gpuconv.cli.writing import check_place, write_picture
+from gpuconv.cli.sheet import Panel, Sheet, drawn_sheet, write_sheet, write_small
+from gpuconv.cli.viewing import displayed, reduced
+from gpuconv.cli.writing import write_picture
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,9 @@ class Exhibit:
         words = f"{self.name} {self.settings}" if self.parameters else self.name
         return "-".join(re.findall(r"[a-z0-9.]+", words.lower())) + ".png"
 
+
+# In decibels: what a fade of a tenth of a second leaves between the tones is below it.
+BARS_FLOOR = -60.0
 
 # One row of the sheet to a line of thought: as it is and clearer, blurred, slopes, what is left of a slope.
 EXHIBITS = (
@@ -72,60 +83,109 @@ EXHIBITS = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="OUT", help="folder for the pictures; made if it is not there")
     parser.add_argument("--image", type=Path, metavar="PHOTO", help="a photo of your own instead of the sample")
-    parser.add_argument("--device", default="auto", metavar="{" + ",".join(DEVICES) + "}", help="where (default: auto)")
-    parser.add_argument("--small", type=Path, metavar="FILE.png", help="also write a small sheet for a web page")
+    add_device(parser)
+    parser.add_argument("--small", type=Path, metavar="FOLDER", help="also write small sheets there, for a web page")
 
 
 def run(arguments: argparse.Namespace) -> None:
     device = choose_device(known_device(arguments.device))
     # Before the work, not after it.
-    optional_library("matplotlib.figure", "drawing the sheet")
+    optional_library("matplotlib.figure", "drawing the sheets")
     optional_library("imageio.v3", "writing photos")
-    if arguments.small is not None:
-        check_place(arguments.small)
     photo, source = _photo(arguments.image)
-    folder = _made(arguments.folder)
+    folder, small = _made(arguments.folder), None if arguments.small is None else _made(arguments.small)
     print(f"{source}: {photo.describe()}, filtered channel by channel in float32 on {device}, boundary reflect")
-    original = replace(photo, samples=displayed(photo.samples, np.ones((1, 1)), photo.samples.dtype))
-    panels = [Panel(_reduced(original.samples), "original", source)]
+    sheets = {
+        "contact-sheet.png": _contact_sheet(photo, source, folder, device),
+        "feature-maps.png": _feature_sheet(photo, device),
+        "outlines.png": _outline_sheet(photo, folder, device),
+        "frequencies.png": _frequency_sheet(photo, arguments.image is not None, device),
+    }
+    for name, sheet in sheets.items():
+        write_sheet(folder / name, sheet)
+        print(f"wrote {folder / name}: {sheet.heading.removeprefix('gpuconv: ')}")
+        if small is not None:
+            write_small(small / name, drawn_sheet(sheet))
+            print(f"wrote {small / name}")
+    _write_bars(folder, small, device)
+
+
+def _contact_sheet(photo: Picture, source: str, folder: Path, device: str) -> Sheet:
+    """The photo through every exhibit, each of which is also written by itself."""
+    original = _shown(photo)
+    panels = [Panel(reduced(original.samples), "original", source)]
     write_picture(folder / "00-original.png", original)
     for number, (exhibit, kernel, result) in enumerate(exhibits(photo, device), start=1):
         name = f"{number:02d}-{exhibit.file_name}"
         write_picture(folder / name, result)
-        panels.append(Panel(_reduced(result.samples), exhibit.name, exhibit.caption))
+        panels.append(Panel(reduced(result.samples), exhibit.name, exhibit.caption))
         print(f"  {name:<40}{size_in_words(kernel):>8}  {exhibit.effect}")
-    heading = f"gpuconv: one photo, {len(panels) - 1} kernels"
     explanation = (
         "Each colour is convolved on its own. Where the weights sum to 0, the result is shown around mid-grey."
     )
-    write_sheet(folder / "contact-sheet.png", heading, explanation, panels)
-    print(f"wrote {folder / 'contact-sheet.png'}, and {len(panels)} single pictures beside it")
-    if arguments.small is not None:
-        write_small_sheet(arguments.small, heading, explanation, panels)
-        print(f"wrote {arguments.small}")
+    return Sheet(f"gpuconv: one photo, {len(panels) - 1} kernels", explanation, panels)
+
+
+def _feature_sheet(photo: Picture, device: str) -> Sheet:
+    channels = f" of each of {photo.colours} colour channels" if photo.colours > 1 else ""
+    heading = f"gpuconv: {len(FEATURES)} feature maps{channels}"
+    explanation = (
+        "Every kernel of a bank over every channel. Grey: nothing there. White or black: the feature, or its opposite."
+    )
+    return Sheet(heading, explanation, list(feature_panels(photo, feature_maps(photo, device))))
+
+
+def _outline_sheet(photo: Picture, folder: Path, device: str) -> Sheet:
+    """The outlines of the photo, which are also written by themselves."""
+    grey = brightness(photo)
+    found = outlines(grey, device)
+    for name, samples, axes in (
+        ("outlines-drawing.png", drawing(found), "YX"),
+        ("outlines-directions.png", directions(found), "YXS"),
+    ):
+        write_picture(folder / name, Picture(samples, axes, icc_profile=None))
+        print(f"  {name}")
+    explanation = "Slopes of the brightness in two directions, by the Sobel kernels, and what they make together."
+    return Sheet("gpuconv: Sobel outlines", explanation, outline_panels(photo, grey, found, device), columns=3)
+
+
+def _frequency_sheet(photo: Picture, own: bool, device: str) -> Sheet:
+    explanation = (
+        "Above: turn a picture, and its spectrum turns with it. Below: a few of the waves make most of a photo."
+    )
+    panels = frequency_panels(_shown(photo), own, device)
+    return Sheet(
+        f"gpuconv: an angle read off a spectrum, and a photo from {KEEP:.0%} of its numbers",
+        explanation,
+        panels,
+        columns=4,
+    )
+
+
+def _write_bars(folder: Path, small: Path | None, device: str) -> None:
+    """The bars of a sound, which is also written: none comes with any library that is needed here."""
+    sound = chord()
+    write_wav(folder / "chord.wav", sound)
+    print(f"wrote {folder / 'chord.wav'}: a chord and a glide, computed, {sound.describe()}")
+    found = levels(sound, "third", False, device)
+    for place, write in ((folder, write_figure), (small, write_small)):
+        if place is not None:
+            write(place / "bars.png", drawn_bars(found, "chord.wav", BARS_FLOOR))
+            print(f"wrote {place / 'bars.png'}: {len(found.names)} bars of its third-octaves")
 
 
 def exhibits(photo: Picture, device: str) -> Iterator[tuple[Exhibit, np.ndarray, Picture]]:
     """Each exhibit with its kernel and the photo filtered by it, as 8-bit numbers to look at."""
     for exhibit in EXHIBITS:
         kernel = zoo_kernel(exhibit.name, exhibit.parameters)
-        job = Filter((kernel,), boundary="reflect", device=device)
+        job = Convolution((kernel,), boundary="reflect", device=device)
         filtered = filter_picture(photo, job)
         yield exhibit, kernel, replace(filtered, samples=displayed(filtered.samples, kernel, photo.samples.dtype))
 
 
-def displayed(values: np.ndarray, kernel: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Filtered samples of a photo of `dtype` as 8-bit numbers to look at.
-
-    Kernels whose weights sum to nearly 0 answer with both signs: 0 becomes mid-grey, and the size that one sample in 50
-    exceeds becomes black or white. Others answer in the numbers of the photo, and are only clipped.
-    """
-    clipping = Clipping(np.dtype(np.uint8))
-    # Gabor kernels sum to a few thousandths, because their wave starts anywhere under the Gaussian.
-    if abs(kernel.sum()) > 0.05 * abs(kernel).sum():
-        return clipping(values * (255 / np.iinfo(dtype).max))
-    exceeded = float(np.percentile(abs(values), 98)) or 1.0
-    return clipping(127.5 + values * (127.5 / exceeded))
+def _shown(photo: Picture) -> Picture:
+    """The photo with 8 bits."""
+    return replace(photo, samples=displayed(photo.samples, np.ones((1, 1)), photo.samples.dtype))
 
 
 def _photo(path: Path | None) -> tuple[Picture, str]:
@@ -150,13 +210,5 @@ def _made(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as failure:
-        raise mistake("OUT must be a folder", f"{folder}: {one_line(failure)}", "Give another name") from None
+        raise mistake("the demo writes into folders", f"{folder}: {one_line(failure)}", "Give another name") from None
     return folder
-
-
-def _reduced(samples: np.ndarray) -> np.ndarray:
-    """At most about 512 pixels across, which is more than a cell of the sheet shows; means of whole blocks."""
-    block = max(1, max(samples.shape[:2]) // 512)
-    rows, columns = samples.shape[0] // block * block, samples.shape[1] // block * block
-    cut = samples[:rows, :columns].reshape(rows // block, block, columns // block, block, *samples.shape[2:])
-    return np.rint(cut.mean(axis=(1, 3))).astype(np.uint8)

@@ -1,11 +1,11 @@
-"""Kernels over pictures: which axes, page by page, on the device asked for, and whole numbers at the end if wanted."""
+"""Filters over pictures: which axes, page by page, on the device asked for, and whole numbers at the end if wanted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,9 +14,56 @@ from gpuconv.cli.command import CommandError, mistake, one_line
 from gpuconv.cli.pictures import Picture
 
 
+class Job(Protocol):
+    """What to do to a picture: page by page, or across its pages."""
+
+    @property
+    def mode(self) -> str:
+        """Size of the result: "same", "full" or "valid"."""
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Of the kernel on each filtered axis; empty if `mode` is always "same"."""
+
+    def axes(self, picture: Picture) -> tuple[int, ...]:
+        """The axes of the samples that are filtered; a `CommandError` if the picture does not have them."""
+
+    def is_complex(self, samples: np.ndarray) -> bool:
+        """Whether the result of such samples is complex."""
+
+    def apply(self, samples: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+        """The filtered samples, as computed; 8- and 16-bit numbers are filtered in float32."""
+
+
 @dataclass(frozen=True)
-class Filter:
-    """What to do to every page. Of several kernels, the results become one: the root of the sum of their squares."""
+class Operation:
+    """Any function of an array and the axes to work on, whose result has the size of the array.
+
+    With `whole`, it gets 8- and 16-bit numbers as they are, and not in float32.
+    """
+
+    function: Callable[[Any, tuple[int, ...]], Any]
+    device: str = "cpu"
+    across_pages: bool = False
+    whole: bool = False
+    mode: str = "same"
+    lengths: tuple[int, ...] = ()
+
+    def axes(self, picture: Picture) -> tuple[int, ...]:
+        return chosen_axes(picture, self.across_pages)
+
+    def is_complex(self, samples: np.ndarray) -> bool:
+        return samples.dtype.kind == "c"
+
+    def apply(self, samples: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+        moved = to_device(samples, self.device) if self.whole else on_device(samples, self.device)
+        with library_refusals():
+            return to_host(self.function(moved, axes))
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """Convolution with one kernel. Of several kernels, the results become one: the root of the sum of their squares."""
 
     kernels: tuple[np.ndarray, ...]
     correlate: bool = False
@@ -26,17 +73,24 @@ class Filter:
     method: str = "auto"
     device: str = "cpu"
 
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        return self.kernels[0].shape
+
+    def axes(self, picture: Picture) -> tuple[int, ...]:
+        return kernel_axes(picture, self.kernels[0])
+
+    def is_complex(self, samples: np.ndarray) -> bool:
+        return len(self.kernels) == 1 and "c" in (samples.dtype.kind, self.kernels[0].dtype.kind)
+
     def apply(self, samples: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-        """The filtered samples, as computed; 8- and 16-bit numbers are filtered in float32."""
         import gpuconv
 
         operation = gpuconv.correlate if self.correlate else gpuconv.convolve
-        if samples.dtype.kind in "iu" and samples.dtype.itemsize <= 2:
-            samples = samples.astype(np.float32)
-        elif samples.dtype.kind in "iu" and len(self.kernels) > 1:
+        if samples.dtype.kind in "iu" and len(self.kernels) > 1 and samples.dtype.itemsize > 2:
             # Squares of exact integers would run over.
             samples = samples.astype(np.float64)
-        moved = to_device(samples, self.device)
+        moved = on_device(samples, self.device)
         with library_refusals():
             results: list[Any] = [
                 operation(
@@ -53,6 +107,12 @@ class Filter:
         if len(results) > 1:
             return to_host(sum(abs(result) ** 2 for result in results) ** 0.5)
         return to_host(results[0])
+
+
+def on_device(samples: np.ndarray, device: str) -> Any:
+    """Samples as an array of the device, 8- and 16-bit numbers in float32."""
+    narrow = samples.dtype.kind in "iu" and samples.dtype.itemsize <= 2
+    return to_device(samples.astype(np.float32) if narrow else samples, device)
 
 
 @contextmanager
@@ -94,7 +154,7 @@ class Clipping:
 
 
 def filter_picture(
-    picture: Picture, job: Filter, finish: Callable[[np.ndarray], np.ndarray] = lambda values: values
+    picture: Picture, job: Job, finish: Callable[[np.ndarray], np.ndarray] = lambda values: values
 ) -> Picture:
     """Filter every page of `picture`; transparency is carried along, cut or padded to the new size.
 
@@ -102,19 +162,13 @@ def filter_picture(
     ----------
     picture : Picture
         What to filter.
-    job : Filter
-        Its kernels have as many axes as a page has, or one more to reach across the pages of a volume.
+    job : Job
+        It filters the axes of a page, or one more to reach across the pages of a volume.
     finish : callable
         Applied to each filtered page before the next one is read, so that a stack of whole numbers never exists as
         floats.
     """
-    axes = _filtered_axes(picture, job.kernels[0].ndim)
-    if len(axes) != job.kernels[0].ndim:
-        raise mistake(
-            "a kernel has two axes, three for a volume, one for a 1-D signal",
-            f"the kernel is {size_in_words(job.kernels[0])}, the input {picture.describe()}",
-            "Give a kernel with other axes, for kernels by name with --param ndim=1, 2 or 3",
-        )
+    axes = job.axes(picture)
     if len(axes) == picture.plane_ndim:
         samples = _page_by_page(picture, job, finish)
     else:
@@ -141,7 +195,7 @@ def size_in_words(kernel: np.ndarray) -> str:
     return " x ".join(str(length) for length in kernel.shape)
 
 
-def _page_by_page(picture: Picture, job: Filter, finish: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def _page_by_page(picture: Picture, job: Job, finish: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     leading = len(picture.page_axes)
     axes = tuple(range(picture.plane_ndim))
     pages = picture.samples.reshape(-1, *picture.samples.shape[leading:])
@@ -166,13 +220,12 @@ def _with_progress(pages: np.ndarray) -> Any:
     return tqdm(pages, unit="page", leave=False, disable=None)
 
 
-def _alpha_of_result(picture: Picture, job: Filter) -> np.ndarray | None:
+def _alpha_of_result(picture: Picture, job: Job) -> np.ndarray | None:
     """Transparency of the pixels that the result has: cut for "valid"; for "full" the new rim is transparent."""
     alpha = picture.alpha
     if alpha is None or job.mode == "same":
         return alpha
-    lengths = job.kernels[0].shape
-    for axis, length in zip(_filtered_axes(picture, len(lengths)), lengths, strict=True):
+    for axis, length in zip(job.axes(picture), job.lengths, strict=True):
         # same[j] is full[j + before], valid[j] is full[j + length - 1].
         before, after = (length - 1) // 2, length - 1 - (length - 1) // 2
         if job.mode == "full":
@@ -182,10 +235,31 @@ def _alpha_of_result(picture: Picture, job: Filter) -> np.ndarray | None:
     return alpha
 
 
-def _filtered_axes(picture: Picture, kernel_ndim: int) -> tuple[int, ...]:
-    """The axes of the samples that a kernel of so many dimensions reaches across."""
+def kernel_axes(picture: Picture, kernel: np.ndarray) -> tuple[int, ...]:
+    """The axes of the samples that a kernel reaches across; a `CommandError` if it has more or fewer."""
+    axes = plane_axes(picture)
+    if picture.depth_axis is not None and kernel.ndim != len(axes):
+        axes = (picture.depth_axis, *axes)
+    if len(axes) != kernel.ndim:
+        raise mistake(
+            "a kernel has two axes, three for a volume, one for a 1-D signal",
+            f"the kernel is {size_in_words(kernel)}, the input {picture.describe()}",
+            "Give a kernel with other axes, for kernels by name with --param ndim=1, 2 or 3",
+        )
+    return axes
+
+
+def chosen_axes(picture: Picture, across_pages: bool) -> tuple[int, ...]:
+    """The axes of the samples along a page, or those of a volume; a `CommandError` if it is none."""
+    if not across_pages:
+        return plane_axes(picture)
+    if picture.depth_axis is None:
+        given = f"the input is {picture.describe()}"
+        raise mistake("--across-pages goes with a stack of pages", given, "Leave it out")
+    return (picture.depth_axis, *plane_axes(picture))
+
+
+def plane_axes(picture: Picture) -> tuple[int, ...]:
+    """The axes of the samples along a page."""
     leading = len(picture.page_axes)
-    plane = tuple(range(leading, leading + picture.plane_ndim))
-    if kernel_ndim == picture.plane_ndim or picture.depth_axis is None:
-        return plane
-    return (picture.depth_axis, *plane)
+    return tuple(range(leading, leading + picture.plane_ndim))

@@ -11,13 +11,14 @@ from importlib.util import find_spec
 from gpuconv.backends import devices, registry
 from gpuconv.cli.filtering import library_refusals
 
-# Module, distribution and what it is good for; all of them come with the extra "images".
+# Module, distribution, what it is good for, and the extra that it comes with.
 _FILE_LIBRARIES = (
-    ("imageio", "imageio", "Reads and writes PNG, JPEG and BMP"),
-    ("tifffile", "tifffile", "Reads and writes TIFF"),
-    ("matplotlib", "matplotlib", "Draws the contact sheet of gpuconv demo"),
-    ("skimage", "scikit-image", "Brings the sample photos of gpuconv demo"),
-    ("tqdm", "tqdm", "Shows progress on volumes"),
+    ("imageio", "imageio", "Reads and writes PNG, JPEG and BMP", "images"),
+    ("tifffile", "tifffile", "Reads and writes TIFF", "images"),
+    ("matplotlib", "matplotlib", "Draws the sheets of gpuconv demo, and what --plot shows", "images"),
+    ("skimage", "scikit-image", "Brings the sample photos of gpuconv demo", "images"),
+    ("tqdm", "tqdm", "Shows progress on volumes", "images"),
+    ("soundfile", "soundfile", "Reads sounds for gpuconv bars", "sound"),
 )
 
 
@@ -70,11 +71,11 @@ def _versions() -> list[tuple[str, str]]:
 
 def _file_rows() -> list[tuple[str, str]]:
     rows = []
-    for module, distribution, purpose in _FILE_LIBRARIES:
+    for module, distribution, purpose, extra in _FILE_LIBRARIES:
         if _is_installed(module):
             rows.append((distribution, f"{version(distribution)}. {purpose}."))
         else:
-            rows.append((distribution, f'Not installed. {purpose}. To have it: pip install "gpuconv[images]".'))
+            rows.append((distribution, f'Not installed. {purpose}. To have it: pip install "gpuconv[{extra}]".'))
     return rows
 
 

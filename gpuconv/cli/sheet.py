@@ -1,4 +1,4 @@
-"""The contact sheet: pictures in rows under their titles, drawn with matplotlib."""
+"""Sheets: pictures in rows under their titles, drawn with matplotlib."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import numpy as np
 from gpuconv.cli.command import optional_library
 from gpuconv.cli.writing import new_file
 
-_COLUMNS = 5
 # In inches at 100 pixels an inch; letters are sized in points, so the sheet is scaled by its resolution alone.
 _CELL, _GAP, _TITLE, _HEADER, _RIM = 2.6, 0.18, 0.62, 0.72, 0.25
 
@@ -27,34 +26,44 @@ class Panel:
     caption: str
 
 
-def write_sheet(path: Path, heading: str, explanation: str, panels: list[Panel]) -> None:
-    """Draw all panels into one PNG of about 1400 pixels in width."""
+@dataclass(frozen=True)
+class Sheet:
+    """What stands on a sheet; panels are laid out row after row."""
+
+    heading: str
+    explanation: str
+    panels: list[Panel]
+    columns: int = 5
+
+
+def write_sheet(path: Path, sheet: Sheet) -> None:
+    """Draw all panels into one PNG; of five columns, it is about 1400 pixels wide."""
     with new_file(path) as file:
-        drawn_sheet(heading, explanation, panels).savefig(file, format="png", dpi=100)
+        drawn_sheet(sheet).savefig(file, format="png", dpi=100)
 
 
-def write_small_sheet(path: Path, heading: str, explanation: str, panels: list[Panel]) -> None:
-    """The same sheet for a web page: narrower, and with 256 colours, which makes the file three times smaller."""
-    pillow = optional_library("PIL.Image", "writing the small sheet")
+def write_small(path: Path, figure: Any) -> None:
+    """A drawing for a web page: narrower, and with 256 colours, which makes the file three times smaller."""
+    pillow = optional_library("PIL.Image", "writing the small sheets")
     drawn = io.BytesIO()
-    drawn_sheet(heading, explanation, panels).savefig(drawn, format="png", dpi=72)
+    figure.savefig(drawn, format="png", dpi=72)
     with pillow.open(drawn) as image:
         reduced = image.convert("RGB").quantize(256, dither=pillow.Dither.NONE)
     with new_file(path) as file:
         reduced.save(file, format="PNG", optimize=True)
 
 
-def drawn_sheet(heading: str, explanation: str, panels: list[Panel]) -> Any:
-    figures = optional_library("matplotlib.figure", "drawing the sheet")
-    columns = min(_COLUMNS, len(panels))
-    rows = ceil(len(panels) / columns)
+def drawn_sheet(sheet: Sheet) -> Any:
+    figures = optional_library("matplotlib.figure", "drawing the sheets")
+    columns = min(sheet.columns, len(sheet.panels))
+    rows = ceil(len(sheet.panels) / columns)
     width = 2 * _RIM + columns * _CELL + (columns - 1) * _GAP
     height = _HEADER + _RIM + rows * (_CELL + _TITLE)
     # A figure without pyplot draws with Agg, and no window system is looked for.
     figure = figures.Figure(figsize=(width, height), facecolor="white")
-    _write(figure, _RIM, 0.30, heading, size=15, weight="bold")
-    _write(figure, _RIM, 0.56, explanation, size=9.5, color="0.35")
-    for index, panel in enumerate(panels):
+    _write(figure, _RIM, 0.30, sheet.heading, size=15, weight="bold")
+    _write(figure, _RIM, 0.56, sheet.explanation, size=9.5, color="0.35")
+    for index, panel in enumerate(sheet.panels):
         row, column = divmod(index, columns)
         left = _RIM + column * (_CELL + _GAP)
         top = _HEADER + row * (_CELL + _TITLE)

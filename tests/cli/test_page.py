@@ -23,11 +23,15 @@ def _same(printed: str, expected: str) -> bool:
 
 def test_the_commands_of_the_page_print_what_stands_there(tmp_path, capsys, monkeypatch):
     pytest.importorskip("skimage")
+    pytest.importorskip("soundfile")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr("gpuconv.backends.devices.cuda_state", lambda: (False, "No GPU for the page."))
     stack = np.arange(20 * 64 * 64).reshape(20, 64, 64) % 4096
     tifffile.imwrite("stack.tif", stack.astype(np.uint16), photometric="minisblack")
     np.save("signal.npy", np.arange(100.0))
+    holes = np.arange(40 * 50.0).reshape(40, 50)
+    np.save("holes.npy", np.where(holes % 7 == 0, np.nan, holes))
     for words, expected in CALLS:
         code = main(shlex.split(words))
         printed = "".join(capsys.readouterr())
