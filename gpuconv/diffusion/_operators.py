@@ -87,7 +87,7 @@ class AxisOperator:
 
         ``du/dt = D (inflow - L u)``.
         """
-        if self.low.value == self.high.value == 0:
+        if self.low.value == self.high.value == 0 or self.line.count == 0:
             return None
         line, inflow = self.line, np.zeros(self.line.count)
         inflow[0] += self.low.exchange(line.spacing)[1] * line.areas[0] / line.volumes[0]

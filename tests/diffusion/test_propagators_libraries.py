@@ -65,6 +65,8 @@ def test_arrays_in_any_layout_and_without_samples(xp):
     u = cells((6, 8))
     u.flags.writeable = False
     assert_close(diffusion.diffuse(u[::2, ::-1].T, 0.4), diffusion.diffuse(u[::2, ::-1].T.copy(), 0.4))
+    for boundary in (("fixed", 9.0), ("robin", 1, 2, 3.0)):
+        assert diffusion.diffuse(make(xp, np.zeros((3, 0))), 1.0, boundary=boundary).shape == (3, 0)
 
 
 @pytest.mark.parametrize("name", CALLS)
