@@ -125,7 +125,12 @@ def _check(case: Case, contender: Contender) -> dict[str, Any]:
     fault = why_wrong(result, case.expected, case.tolerance)
     if fault is not None:
         return row | {"status": "wrong", "reason": fault}
-    return row | {"status": "timed", "first_s": first}
+    return row | {"status": "timed", "first_s": first, "error": largest_error(result, case.expected)}
+
+
+def largest_error(result: np.ndarray, expected: np.ndarray) -> float:
+    """Of any sample."""
+    return float(np.max(np.abs(np.asarray(result, np.float64) - expected), initial=0.0))
 
 
 def why_wrong(result: np.ndarray, expected: np.ndarray, tolerance: float) -> str | None:

@@ -26,6 +26,7 @@ DISTRIBUTIONS = (
     "scikit-image",
     "cucim-cu12",
     "cucim-cu13",
+    "py-pde",
 )
 # Larger than the last-level cache of any processor of today, so that memory is measured and not the cache.
 COPY_BYTES = 256 * 2**20

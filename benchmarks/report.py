@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 # A time counts as changed when the medians differ by more than this and the quartiles do not overlap.
@@ -17,7 +18,7 @@ def tables(result: dict[str, Any]) -> str:
     sections = [_machine(result)]
     for name, subject in result["subjects"].items():
         sections += [
-            *(_ratio_tables if name == "filters" else _case_tables)(subject["cases"]),
+            *CASE_TABLES[name](subject["cases"]),
             _choices(subject["choices"]),
             _rates(subject["rates"]),
             *_borders(subject["borders"]),
@@ -82,7 +83,7 @@ def _case_rows(case: dict[str, Any]) -> Iterator[list[str]]:
             yield [row["name"], row["status"], row["reason"], "", "", ""]
 
 
-def _ratio_tables(cases: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _ratio_tables(cases: Sequence[dict[str, Any]], what: str = "Filters") -> Iterator[str]:
     """One table per array library, one row per case, a column for each other way to do it."""
     for library in dict.fromkeys(case["library"] for case in cases):
         own = [case for case in cases if case["library"] == library]
@@ -101,9 +102,34 @@ def _ratio_tables(cases: Sequence[dict[str, Any]]) -> Iterator[str]:
             notes += [_absence(row) for row in case["contenders"] if row["status"] == "absent"]
             notes += [_fault(case, row) for row in case["contenders"] if row["status"] in ("wrong", "failed")]
         head = ["", "gpuconv", "share of copy", *(f"{name} / gpuconv" for name in others)]
-        yield f"### Filters of {library} arrays\n\n" + _table(head, rows)
+        yield f"### {what} of {library} arrays\n\n" + _table(head, rows)
         if notes:
             yield "\n".join(dict.fromkeys(notes))
+
+
+def _accuracy_tables(cases: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """One table per array library, one row per case and way to solve it, with the steps taken and the error made."""
+    for library in dict.fromkeys(case["library"] for case in cases):
+        own = [case for case in cases if case["library"] == library]
+        rows: list[list[str]] = []
+        for case in own:
+            rows.append([f"**{case['case']}**", "", "", "", "", ""])
+            rows += [_solved(row) for row in case["contenders"] if row["status"] in ("timed", "wrong", "failed")]
+        head = ["", "how", "time", "quartiles", "error", "time / gpuconv"]
+        yield f"### Diffusion of {library} arrays, to a stated accuracy\n\n" + _table(head, rows)
+        notes = [_absence(row) for case in own for row in case["contenders"] if row["status"] == "absent"]
+        notes += [
+            _fault(case, row) for case in own for row in case["contenders"] if row["status"] in ("wrong", "failed")
+        ]
+        if notes:
+            yield "\n".join(dict.fromkeys(notes))
+
+
+def _solved(row: dict[str, Any]) -> list[str]:
+    if row["status"] != "timed":
+        return [row["name"], row["steps"], row["status"], "", "", ""]
+    quartiles = f"{seconds(row['lower_quartile_s'])} to {seconds(row['upper_quartile_s'])}"
+    return [row["name"], row["steps"], seconds(row["median_s"]), quartiles, f"{row['error']:.1e}", _ratio(row)]
 
 
 def _fault(case: dict[str, Any], row: dict[str, Any]) -> str:
@@ -277,14 +303,26 @@ def _worse_choices(before: dict[str, Any], after: dict[str, Any]) -> Iterator[st
                 )
 
 
+# How the cases of a subject are shown.
+CASE_TABLES: dict[str, Callable[[Sequence[dict[str, Any]]], Iterator[str]]] = {
+    "methods": _case_tables,
+    "filters": _ratio_tables,
+    "spectral": partial(_ratio_tables, what="Frequencies"),
+    "diffusion": _accuracy_tables,
+}
+
 BEGIN = "<!-- begin: printed by `python -m benchmarks table` -->"
-BEGIN_FILTERS = "<!-- begin: filters, printed by `python -m benchmarks table` -->"
 END = "<!-- end -->"
 
 
 def marker(result: dict[str, Any]) -> str:
-    """The line of a page behind which the tables of a result stand."""
-    return BEGIN_FILTERS if list(result["subjects"]) == ["filters"] else BEGIN
+    """The line of a page behind which the tables of a result stand: one of its own for each subject but the methods."""
+    subjects = list(result["subjects"])
+    return begin_of(subjects[0]) if len(subjects) == 1 else BEGIN
+
+
+def begin_of(subject: str) -> str:
+    return BEGIN if subject == "methods" else BEGIN.replace("begin:", f"begin: {subject},")
 
 
 def between_markers(page: str, begin: str = BEGIN) -> str:

@@ -194,17 +194,17 @@ def test_the_table_has_a_column_for_each_peer():
 def test_tables_of_filters_have_a_place_of_their_own_in_a_page(tmp_path):
     figures = json.loads(RESULTS.read_text(encoding="utf-8"))
     page, kept = tmp_path / "page.md", f"{report.BEGIN}\n\nkept\n\n{report.END}\n"
-    page.write_text(f"{kept}{report.BEGIN_FILTERS}\n\nold\n\n{report.END}\n", encoding="utf-8")
+    page.write_text(f"{kept}{report.begin_of('filters')}\n\nold\n\n{report.END}\n", encoding="utf-8")
     assert command.main(["table", str(RESULTS), "--into", str(page)]) == 0
     text = page.read_text(encoding="utf-8")
     assert text.startswith(kept)
-    assert report.between_markers(text, report.BEGIN_FILTERS) == report.tables(figures)
+    assert report.between_markers(text, report.begin_of("filters")) == report.tables(figures)
 
 
 def test_the_page_has_the_tables_of_the_committed_figures():
     page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
     figures = json.loads(RESULTS.read_text(encoding="utf-8"))
-    assert report.between_markers(page, report.BEGIN_FILTERS) == report.tables(figures)
+    assert report.between_markers(page, report.begin_of("filters")) == report.tables(figures)
     assert "benchmarks/results/filters-cpu.json" in page
 
 

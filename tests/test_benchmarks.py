@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import bench_filters, bench_methods, libraries, machine, rates, report
+from benchmarks import (
+    bench_diffusion,
+    bench_filters,
+    bench_methods,
+    bench_spectral,
+    libraries,
+    machine,
+    rates,
+    report,
+)
 from benchmarks.cases import Work
+from benchmarks.diffusion_cases import DiffusionWork
 from benchmarks.filter_cases import FilterWork
+from benchmarks.spectral_cases import SpectralWork
 from gpuconv.methods import costs
 from tests.conftest import ROOT
 
@@ -187,6 +200,36 @@ def test_tables_are_put_between_the_markers_of_a_page(result, tmp_path):
         command.main(["table", str(figures), "--into", str(page)])
 
 
+def test_renewing_measures_subjects_one_by_one_and_keeps_what_it_cannot_replace(result, tmp_path, monkeypatch, capsys):
+    measured = json.loads(json.dumps(result))
+    measured["subjects"] = {"spectral": {**result["subjects"]["methods"], "rates": [], "choices": [], "cases": []}}
+    page, given = tmp_path / "page.md", []
+    places = "".join(f"{report.begin_of(subject)}\n\nold\n\n{report.END}\n" for subject in command.RENEWED)
+    page.write_text(places)
+    (tmp_path / "diffusion-cpu.json").write_text("kept")
+    (tmp_path / "local").mkdir()
+
+    def run(words, **options):
+        given.append(words[1:])
+        path = words[words.index("--json") + 1]
+        if "spectral" in words:
+            Path(path).write_text(json.dumps(measured))
+        return SimpleNamespace(returncode=0 if "spectral" in words else 1)
+
+    monkeypatch.setattr(command.subprocess, "run", run)
+    arguments = ["renew", "--subject", "spectral,diffusion", "--results", str(tmp_path), "--into", str(page)]
+    assert command.main([*arguments, "--patience", "2"]) == 1
+    assert "diffusion: ended with exit code 1" in capsys.readouterr().err
+    assert json.loads((tmp_path / "spectral-cpu.json").read_text()) == measured
+    assert (tmp_path / "diffusion-cpu.json").read_text() == "kept"
+    assert report.between_markers(page.read_text(), report.begin_of("spectral")) == report.tables(measured)
+    assert report.between_markers(page.read_text(), report.begin_of("diffusion")) == "old\n"
+    for words, subject in zip(given, ("spectral", "diffusion"), strict=True):
+        parsed = command._parser().parse_args(words[2:])
+        assert (parsed.command, parsed.subject, parsed.patience) == (command.run_command, (subject,), 2.0)
+    assert {*command.RENEWED, "methods"} == set(command.SUBJECTS)
+
+
 def test_a_file_of_another_format_is_refused(result, tmp_path):
     path = tmp_path / "old.json"
     path.write_text(json.dumps(result | {"format": 0}))
@@ -198,8 +241,8 @@ def test_a_file_of_another_format_is_refused(result, tmp_path):
     ("arguments", "sentence"),
     [
         (["--library", "numpy,fortran"], "choose from numpy, array_api_strict, torch, jax, cupy: got 'numpy,fortran'"),
-        (["--peers", "matlab"], "choose from scipy, torch, opencv, cupyx, skimage, cucim: got 'matlab'"),
-        (["--subject", ""], "choose from methods, filters: got ''"),
+        (["--peers", "matlab"], "choose from scipy, torch, opencv, cupyx, skimage, cucim, numpy, pypde: got 'matlab'"),
+        (["--subject", ""], "choose from methods, filters, spectral, diffusion: got ''"),
         (["--patience", "0"], "must be positive: got 0"),
     ],
 )
@@ -215,6 +258,10 @@ def _run_briefly(monkeypatch, arguments):
     monkeypatch.setattr(bench_methods, "PROBLEMS_QUICK", 2)
     sobel = FilterWork("sobel", (24, 25), {"axis": 1}, quick=True, everywhere=True)
     monkeypatch.setattr(bench_filters, "FILTER_CASES", (sobel,))
+    wave = SpectralWork("lowpass", (24, 25), {"cutoff": 0.1}, quick=True, everywhere=True)
+    monkeypatch.setattr(bench_spectral, "SPECTRAL_CASES", (wave,))
+    ball = DiffusionWork("sphere", (50,), 0.1, "fixed", accuracy=2e-3, quick=True, everywhere=True)
+    monkeypatch.setattr(bench_diffusion, "DIFFUSION_CASES", (ball,))
     monkeypatch.setattr(bench_methods, "first_use", lambda rounds: dict(result_of_first_use))
     monkeypatch.setattr(machine, "COPY_BYTES", 2**20)
     monkeypatch.setattr(machine, "MATRIX_SIZE", 64)
@@ -231,7 +278,8 @@ def test_a_run_writes_figures_that_its_tables_are_made_of(tmp_path, monkeypatch,
     figures = json.loads(path.read_text())
     assert printed.out == report.tables(figures) + "\n"
     assert figures["command"] == (
-        "python -m benchmarks run --subject methods,filters --library numpy --peers scipy --quick --patience 0.05"
+        "python -m benchmarks run --subject methods,filters,spectral,diffusion "
+        "--library numpy --peers scipy --quick --patience 0.05"
     )
     (case,) = figures["subjects"]["methods"]["cases"]
     rows = {row["name"]: row for row in case["contenders"]}
@@ -242,6 +290,12 @@ def test_a_run_writes_figures_that_its_tables_are_made_of(tmp_path, monkeypatch,
     (case,) = figures["subjects"]["filters"]["cases"]
     assert [row["name"] for row in case["contenders"]] == ["gpuconv", "gpuconv.ndimage", "scipy.ndimage"]
     assert all(row["ratio"] > 0 for row in case["contenders"])
+    (case,) = figures["subjects"]["spectral"]["cases"]
+    assert {"gpuconv", "scipy.fft by hand"} <= {row["name"] for row in case["contenders"] if row["status"] == "timed"}
+    (case,) = figures["subjects"]["diffusion"]["cases"]
+    assert case["accuracy"] == 2e-3
+    assert case["contenders"][0]["steps"] == "one-shot"
+    assert 0 < case["contenders"][0]["error"] < 2e-3
     stages = [stage["stage"] for stage in figures["subjects"]["methods"]["overhead"][0]["stages"]]
     assert stages == ["whole call", "describe", "plan", "execute", "SciPy's part"]
 

@@ -13,6 +13,7 @@ import zipfile
 
 import pytest
 
+from benchmarks import __main__ as benchmarks
 from tests.conftest import ROOT
 
 
@@ -68,6 +69,18 @@ def test_the_gpu_visit_ends_at_once_without_a_gpu(tmp_path):
     assert finished.stderr.startswith("no GPU to visit: CuPy ")
     assert finished.stderr.endswith("Nothing was run.\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_gpu_visit_measures_every_subject_on_cupy_and_fits_its_time(tmp_path):
+    script = _script("gpu")
+    steps = script.steps(tmp_path)
+    assert [name for name, _, _ in steps] == ["tests", *benchmarks.SUBJECTS]
+    assert script.PROBE_SECONDS + sum(seconds for _, _, seconds in steps) <= script.VISIT_SECONDS == 600
+    for name, command, _ in steps[1:]:
+        parsed = benchmarks._parser().parse_args(command[3:])
+        assert (parsed.command, parsed.subject, parsed.library) == (benchmarks.run_command, (name,), ("cupy",))
+        assert parsed.quick
+        assert parsed.json == tmp_path / f"gpu-{name}.json"
 
 
 def test_the_gpu_visit_keeps_what_a_step_prints_and_its_exit_code(tmp_path, capfd):
