@@ -1,0 +1,244 @@
+"""Compiled loops for large work: when they run, how they are compiled and kept, and on how many threads.
+
+What a module of loops needs to know:
+
+* It may import numba at its top, and nothing may import *it* at the top: ask `why_not(work, dtype)` first, and import
+  inside the function that found None. numba takes a third of a second to load, and a small call must not wait for it.
+* Each loop is a plain ``@inner`` function of one band of the work, and two entries of the same arguments, the first of
+  which is the number of bands:
+
+      @serial
+      def rows_serial(bands, taps, ...):
+          for band in range(bands):
+              _rows(band, bands, taps, ...)
+
+      @parallel
+      def rows_parallel(bands, taps, ...):
+          for band in prange(bands):
+              _rows(band, bands, taps, ...)
+
+      ROWS = Loop(rows_serial, rows_parallel)
+
+  and is started by ``launch(ROWS, bands, taps, ...)``. The number of bands follows from shape and dtype alone, never
+  from the number of threads, so that the bits do not depend on it.
+* Arrays are passed as addresses (`address`), and numbers in one array of int64: every class of array (read-only,
+  strided, aligned) would otherwise be compiled anew, at a second each. Only the dtype of the taps makes a variant.
+* What lies beyond the ends of an axis is found with `Edges` while loading: nothing is padded.
+* Entries are kept on disk, beside the package or, where that is read-only, in the user's cache folder. Their key
+  holds a digest of this folder's sources, since numba itself looks at one file only.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from math import isqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gpuconv.backends.threads import thread_count
+from gpuconv.core.boundary import Span, source_indices
+
+# Products of a tap and a sample from which compiled loops are worth their start (measured; see docs/performance.md).
+WORK = 400_000
+# Dtypes of sums; others are brought to them: complex numbers are pairs, unsigned ones the same bits.
+DTYPES = ("float32", "float64", "int32", "int64")
+# Taps up to which one sum rounds no more than partial sums would.
+ONE_SUM = 16
+
+
+@functools.cache
+def is_installed() -> bool:
+    try:
+        return find_spec("numba") is not None
+    except (ImportError, ValueError):
+        # ValueError: the entry in sys.modules is None, which is how Python marks a module as not to be imported.
+        return False
+
+
+def why_not(work: int, dtype: Any) -> str | None:
+    """Why compiled loops do not do `work` products in `dtype`; None if they do. Other loops always can."""
+    if work < WORK:
+        return f"{work} products are less than the {WORK} from which compiled loops are worth their start"
+    if not is_installed():
+        return "numba is not installed (extra cpu)"
+    if real_dtype(np.dtype(dtype)).name not in DTYPES:
+        return f"compiled loops do not sum in {np.dtype(dtype).name}"
+    return None
+
+
+def state() -> str:
+    """In a sentence, for people: what does large work on NumPy arrays."""
+    if is_installed():
+        return f"Compiles loops for NumPy arrays from {WORK} products on; {thread_count()} threads"
+    return 'Not installed; SciPy and NumPy do all work, several times slower. To have it: pip install "gpuconv[cpu]"'
+
+
+def real_dtype(dtype: np.dtype) -> np.dtype:
+    """What the loops see: complex numbers as pairs of real ones, unsigned integers as signed ones of the same bits."""
+    if dtype.kind == "c":
+        return np.dtype(f"f{dtype.itemsize // 2}")
+    return np.dtype(f"i{dtype.itemsize}") if dtype.kind == "u" else dtype
+
+
+def group_count(taps: int) -> int:
+    """In how many groups of nearly equal length taps are summed.
+
+    A sum of b products in a row, n/b times, rounds a product at most ``b + n/b + 1`` times by half an eps: with
+    ``b <= 3 sqrt(n)`` that stays below the documented ``2 sqrt(n) eps``.
+    """
+    return 1 if taps <= ONE_SUM else -(-taps // (3 * isqrt(taps)))
+
+
+def address(array: np.ndarray) -> int:
+    """Where the first element lies. The caller keeps the array alive until the loop has run."""
+    return int(array.__array_interface__["data"][0])
+
+
+@dataclass(frozen=True)
+class Edges:
+    """What a loop needs to extend an axis while loading: sample ``first + e`` of the extended axis.
+
+    Positions below 0 are looked up in `before`, those from `size` on in `after`; -1 stands for the fill value.
+    """
+
+    size: int
+    first: int
+    before: np.ndarray
+    after: np.ndarray
+
+    @classmethod
+    def of(cls, span: Span) -> Edges:
+        start, stop = span.first, span.first + span.length
+        before = cls._sources(span, start, min(stop, 0))
+        return cls(span.size, start, before, cls._sources(span, max(start, span.size), stop))
+
+    @staticmethod
+    def _sources(span: Span, start: int, stop: int) -> np.ndarray:
+        if stop <= start:
+            return np.empty(0, np.int64)
+        if span.boundary == "constant":
+            return np.full(stop - start, -1, np.int64)
+        return source_indices(span.boundary, span.size, np.arange(start, stop)).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Loop:
+    """The two entries of one loop."""
+
+    serial: Callable[..., None]
+    parallel: Callable[..., None]
+
+
+class _State:
+    """What a forked child must know, and the lock for layers of numba that two threads must not enter."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.entered = False
+        self.serial_only = False
+
+    def after_fork(self) -> None:
+        # The threads that numba started are not in the child: its OpenMP layer would abort, its own would wait.
+        self.serial_only = self.serial_only or self.entered
+        self.lock = threading.Lock()
+
+
+_state = _State()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_state.after_fork)
+
+
+def launch(loop: Loop, bands: int, *arguments: Any) -> None:
+    """Run a loop, on several threads where that is allowed and safe, else on this one."""
+    import numba
+
+    threads = min(thread_count(), numba.config.NUMBA_NUM_THREADS, bands)
+    if threads == 1 or _state.serial_only:
+        loop.serial(bands, *arguments)
+    elif _is_reentrant():
+        _run_parallel(loop, threads, bands, *arguments)
+    elif _state.lock.acquire(blocking=False):
+        try:
+            _run_parallel(loop, threads, bands, *arguments)
+        finally:
+            _state.lock.release()
+    else:  # another thread is inside, and keeps the processors busy
+        loop.serial(bands, *arguments)
+
+
+def _run_parallel(loop: Loop, threads: int, bands: int, *arguments: Any) -> None:
+    import numba
+
+    before = numba.get_num_threads()
+    _state.entered = True
+    numba.set_num_threads(threads)
+    try:
+        loop.parallel(bands, *arguments)
+    finally:
+        numba.set_num_threads(before)
+
+
+def _is_reentrant() -> bool:
+    """True once numba is known to have started a layer that several threads may enter at a time."""
+    import numba
+
+    try:
+        return numba.threading_layer() in ("omp", "tbb")
+    except ValueError:  # no parallel loop has run yet
+        return False
+
+
+def inner(function: Callable[..., Any]) -> Any:
+    """Compile a function that other loops call."""
+    import numba
+
+    return numba.njit(nogil=True, error_model="numpy")(function)
+
+
+def serial(function: Callable[..., Any]) -> Any:
+    """Compile the entry that runs on the calling thread, without holding Python's lock."""
+    import numba
+
+    return _kept(numba.njit(nogil=True, error_model="numpy"), function)
+
+
+def parallel(function: Callable[..., Any]) -> Any:
+    """Compile the entry whose ``prange`` is shared out among threads."""
+    import numba
+
+    return _kept(numba.njit(nogil=True, parallel=True, error_model="numpy"), function)
+
+
+def _kept(compile_: Any, function: Callable[..., Any]) -> Any:
+    """`function` compiled on its first call, and kept on disk if there is a place to write to."""
+    from numba.core.caching import FunctionCache
+
+    dispatcher = compile_(function)
+
+    class FolderCache(FunctionCache):
+        """numba's cache with all sources of this folder in the key, not only the file of the function."""
+
+        def _index_key(self, *arguments: Any) -> Any:
+            return (*super()._index_key(*arguments), sources_digest())
+
+    try:
+        dispatcher._cache = FolderCache(function)
+    except RuntimeError:  # neither the package's folder nor the user's can be written to
+        pass
+    return dispatcher
+
+
+@functools.cache
+def sources_digest() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
