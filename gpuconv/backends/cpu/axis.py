@@ -7,12 +7,15 @@ neighbouring samples innermost).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.cpu.compiled import Edges, address, group_count, launch, real_dtype
+from gpuconv.backends.cpu.compiled import Edges, Loop, address, group_length, launch, real_dtype
+from gpuconv.backends.cpu.loops import LINES, COLUMNS
+from gpuconv.backends.cpu.sums import addresses
 from gpuconv.core.boundary import Span
 
 # Neighbouring samples beside the filtered axis up to which lines are loaded with them, and rows are not worth it.
@@ -100,7 +103,7 @@ def _walk(x: np.ndarray, result: np.ndarray, axis: int, order: tuple[int, ...]) 
             strides = [-stride for stride in strides]
         around[order.index(each) > order.index(axis)].append(Dimension(count, *strides))
     parts = Dimension(2 if x.dtype.kind == "c" else 1, width, width)
-    before, after = _merged(around[0]), _merged([*around[1], parts])
+    before, after = merged(around[0]), merged([*around[1], parts])
     inside = after.pop() if after and after[-1].source == after[-1].destination == width else Dimension(1, width, width)
     loops = before + after
     if len(loops) > 2 or (after and inside.count <= CHANNELS):
@@ -109,7 +112,7 @@ def _walk(x: np.ndarray, result: np.ndarray, axis: int, order: tuple[int, ...]) 
     return Walk(source, destination, filtered, (loops[0], loops[1]), inside)
 
 
-def _merged(dimensions: list[Dimension]) -> list[Dimension]:
+def merged(dimensions: list[Dimension]) -> list[Dimension]:
     """The same loops as fewer ones: an outer loop that goes on where the inner one ends is one with it."""
     merged: list[Dimension] = []
     for each in dimensions:
@@ -125,27 +128,35 @@ def _merged(dimensions: list[Dimension]) -> list[Dimension]:
 
 
 def _run_lines(walk: Walk, span: Span, taps: np.ndarray, fill: np.ndarray) -> None:
-    from gpuconv.backends.cpu.loops import LINES
-
     channels = walk.inside.count
     block = max(LINE_BLOCK // (channels * taps.itemsize), 1)
     tasks = walk.loops[0].count * walk.loops[1].count * -(-span.count // block)
-    edges = Edges.of(span)
-    layout = [edges.size, edges.first, walk.axis.source, channels, walk.inside.source, *_loops(walk)]
-    layout += [span.count, block, group_count(taps.size)]
-    launch(LINES, min(tasks, BANDS), taps, fill, np.array(layout, np.int64), edges.before, edges.after)
+    layout = [walk.axis.source, channels, walk.inside.source, *_loops(walk), span.count, block]
+    _launch(LINES, tasks, span, taps, fill, layout)
 
 
 def _run_columns(walk: Walk, span: Span, taps: np.ndarray, fill: np.ndarray) -> None:
-    from gpuconv.backends.cpu.loops import COLUMNS
-
     across = walk.inside.count
     strip = min(STRIP // taps.itemsize, across)
     tasks = walk.loops[0].count * walk.loops[1].count * -(-span.count // BLOCK_ROWS) * -(-across // strip)
+    layout = [walk.axis.source, walk.axis.destination, across, *_loops(walk), span.count, BLOCK_ROWS, strip]
+    _launch(COLUMNS, tasks, span, taps, fill, layout)
+
+
+def _launch(loop: Loop, tasks: int, span: Span, taps: np.ndarray, fill: np.ndarray, layout: list[int]) -> None:
     edges = Edges.of(span)
-    layout = [edges.size, edges.first, walk.axis.source, walk.axis.destination, across, *_loops(walk)]
-    layout += [span.count, BLOCK_ROWS, strip, group_count(taps.size)]
-    launch(COLUMNS, min(tasks, BANDS), taps, fill, np.array(layout, np.int64), edges.before, edges.after)
+    numbers = numbers_of([address(taps), taps.size, group_length(taps.size)], [address(fill), fill.size])
+    layout = [edges.size, edges.first, *layout]
+    launch(loop, min(tasks, BANDS), sums_of(taps.dtype), *numbers, *numbers_of(layout), edges.before, edges.after)
+
+
+def sums_of(dtype: np.dtype) -> np.ndarray:
+    """What loops need to know of a dtype: the addresses of its sums, and the bytes of a sample."""
+    return np.array([*addresses(dtype), dtype.itemsize], np.int64)
+
+
+def numbers_of(*lists: Sequence[Any]) -> list[np.ndarray]:
+    return [np.array(entries, np.int64) for entries in lists]
 
 
 def _loops(walk: Walk) -> list[int]:

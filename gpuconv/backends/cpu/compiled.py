@@ -4,27 +4,16 @@ What a module of loops needs to know:
 
 * It may import numba at its top, and nothing may import *it* at the top: ask `why_not(work, dtype)` first, and import
   inside the function that found None. numba takes a third of a second to load, and a small call must not wait for it.
-* Each loop is a plain ``@inner`` function of one band of the work, and two entries of the same arguments, the first of
-  which is the number of bands:
-
-      @serial
-      def rows_serial(bands, taps, ...):
-          for band in range(bands):
-              _rows(band, bands, taps, ...)
-
-      @parallel
-      def rows_parallel(bands, taps, ...):
-          for band in prange(bands):
-              _rows(band, bands, taps, ...)
-
-      ROWS = Loop(rows_serial, rows_parallel)
-
-  and is started by ``launch(ROWS, bands, taps, ...)``. The number of bands follows from shape and dtype alone, never
-  from the number of threads, so that the bits do not depend on it.
-* Arrays are passed as addresses (`address`), and numbers in one array of int64: every class of array (read-only,
-  strided, aligned) would otherwise be compiled anew, at a second each. Only the dtype of the taps makes a variant.
+* A loop is a function ``rows(band, bands, table)`` that does one of `bands` parts of the work. `table` is where the
+  arrays of the call are listed, each to be had with ``listed(table, position)``, all of them of int64. It is made
+  ready by ``ROWS = Loop(rows)`` and started by ``launch(ROWS, bands, *arrays)``, which runs the bands one after another
+  or on several threads. The number of bands follows from shape and dtype alone, never from the number of threads, so
+  that the bits do not depend on it.
+* Data are passed as addresses (`address`) and strides in bytes: every class of array (read-only, strided, aligned)
+  would otherwise be compiled anew, at a second each. The innermost sums are compiled once per dtype (`sums`), the
+  loops around them once.
 * What lies beyond the ends of an axis is found with `Edges` while loading: nothing is padded.
-* Entries are kept on disk, beside the package or, where that is read-only, in the user's cache folder. Their key
+* What is compiled is kept on disk, beside the package or, where that is read-only, in the user's cache folder. Their key
   holds a digest of this folder's sources, since numba itself looks at one file only.
 """
 
@@ -88,13 +77,13 @@ def real_dtype(dtype: np.dtype) -> np.dtype:
     return np.dtype(f"i{dtype.itemsize}") if dtype.kind == "u" else dtype
 
 
-def group_count(taps: int) -> int:
-    """In how many groups of nearly equal length taps are summed.
+def group_length(taps: int) -> int:
+    """How many products are summed in a row before their sum joins the total: runs of nearly equal length.
 
     A sum of b products in a row, n/b times, rounds a product at most ``b + n/b + 1`` times by half an eps: with
-    ``b <= 3 sqrt(n)`` that stays below the documented ``2 sqrt(n) eps``.
+    ``b <= 3 sqrt(n)`` that stays below the documented ``2 sqrt(n) eps``. No run is shorter than `ROWS` of `vectors`.
     """
-    return 1 if taps <= ONE_SUM else -(-taps // (3 * isqrt(taps)))
+    return taps if taps <= ONE_SUM else -(-taps // -(-taps // (3 * isqrt(taps))))
 
 
 def address(array: np.ndarray) -> int:
@@ -129,12 +118,15 @@ class Edges:
         return source_indices(span.boundary, span.size, np.arange(start, stop)).astype(np.int64)
 
 
-@dataclass(frozen=True)
 class Loop:
-    """The two entries of one loop."""
+    """A loop over bands, compiled when it is first launched."""
 
-    serial: Callable[..., None]
-    parallel: Callable[..., None]
+    def __init__(self, function: Callable[[int, int, int], None]) -> None:
+        self.function = function
+
+    @functools.cached_property
+    def address(self) -> int:
+        return compiled_address(self.function, 3)
 
 
 class _State:
@@ -156,32 +148,36 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_state.after_fork)
 
 
-def launch(loop: Loop, bands: int, *arguments: Any) -> None:
+def launch(loop: Loop, bands: int, *arrays: np.ndarray) -> None:
     """Run a loop, on several threads where that is allowed and safe, else on this one."""
     import numba
 
+    from gpuconv.backends.cpu.bands import run_parallel, run_serial
+
+    table = np.array([number for array in arrays for number in (address(array), array.size)], np.int64)
+    arguments = bands, loop.address, address(table)
     threads = min(thread_count(), numba.config.NUMBA_NUM_THREADS, bands)
     if threads == 1 or _state.serial_only:
-        loop.serial(bands, *arguments)
+        run_serial(*arguments)
     elif _is_reentrant():
-        _run_parallel(loop, threads, bands, *arguments)
+        _on_threads(threads, run_parallel, arguments)
     elif _state.lock.acquire(blocking=False):
         try:
-            _run_parallel(loop, threads, bands, *arguments)
+            _on_threads(threads, run_parallel, arguments)
         finally:
             _state.lock.release()
     else:  # another thread is inside, and keeps the processors busy
-        loop.serial(bands, *arguments)
+        run_serial(*arguments)
 
 
-def _run_parallel(loop: Loop, threads: int, bands: int, *arguments: Any) -> None:
+def _on_threads(threads: int, run: Callable[..., None], arguments: tuple[int, ...]) -> None:
     import numba
 
     before = numba.get_num_threads()
     _state.entered = True
     numba.set_num_threads(threads)
     try:
-        loop.parallel(bands, *arguments)
+        run(*arguments)
     finally:
         numba.set_num_threads(before)
 
@@ -203,25 +199,37 @@ def inner(function: Callable[..., Any]) -> Any:
     return numba.njit(nogil=True, error_model="numpy")(function)
 
 
-def serial(function: Callable[..., Any]) -> Any:
-    """Compile the entry that runs on the calling thread, without holding Python's lock."""
+def entry(parallel: bool) -> Callable[[Callable[..., None]], Any]:
+    """Compile a function that Python calls with int64 numbers, without holding Python's lock."""
     import numba
 
-    return _kept(numba.njit(nogil=True, error_model="numpy"), function)
+    def compile_(function: Callable[..., None]) -> Any:
+        dispatcher = numba.njit(nogil=True, parallel=parallel, error_model="numpy")(function)
+        _keep(dispatcher, function)
+        return dispatcher
+
+    return compile_
 
 
-def parallel(function: Callable[..., Any]) -> Any:
-    """Compile the entry whose ``prange`` is shared out among threads."""
-    import numba
+def compiled_address(function: Callable[..., None], arguments: int) -> int:
+    """Compile a function of so many int64 numbers for other compiled ones to call; where it begins."""
+    from numba import types
+    from numba.core.ccallback import CFunc
 
-    return _kept(numba.njit(nogil=True, parallel=True, error_model="numpy"), function)
+    signature = ((types.int64,) * arguments, types.void)
+    compiled = CFunc(function, signature, {}, {"nopython": True, "error_model": "numpy"})
+    _keep(compiled, function)
+    compiled.compile()
+    _kept_alive.append(compiled)
+    return int(compiled.address)
 
 
-def _kept(compile_: Any, function: Callable[..., Any]) -> Any:
-    """`function` compiled on its first call, and kept on disk if there is a place to write to."""
+_kept_alive: list[Any] = []
+
+
+def _keep(compiled: Any, function: Callable[..., None]) -> None:
+    """Have numba keep what it compiles on disk, if there is a place to write to."""
     from numba.core.caching import FunctionCache
-
-    dispatcher = compile_(function)
 
     class FolderCache(FunctionCache):
         """numba's cache with all sources of this folder in the key, not only the file of the function."""
@@ -230,10 +238,9 @@ def _kept(compile_: Any, function: Callable[..., Any]) -> Any:
             return (*super()._index_key(*arguments), sources_digest())
 
     try:
-        dispatcher._cache = FolderCache(function)
+        compiled._cache = FolderCache(function)
     except RuntimeError:  # neither the package's folder nor the user's can be written to
         pass
-    return dispatcher
 
 
 @functools.cache

@@ -1,6 +1,8 @@
-"""Compiled loops along lines, across lines, and through planes and volumes. See `compiled` for the rules.
+"""Compiled loops along lines and across lines. See `compiled` for the rules.
 
-Addresses and strides are in bytes, counts in samples. `taps` tells the dtype, `fill` holds the fill value, or its two parts.
+Addresses and strides are in bytes, counts in samples. `sums` holds the addresses of `sum_line` and `sum_rows`, and the
+bytes of a sample. Taps come as their address, how many there are, and how many are summed together; the fill value as
+the address of its parts and their number.
 """
 
 from __future__ import annotations
@@ -8,97 +10,30 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import prange
 
-from gpuconv.backends.cpu.compiled import Loop, inner, parallel, serial
-from gpuconv.backends.cpu.vectors import (
-    LINE_VECTORS,
-    REGISTER_BYTES,
-    ROW_VECTORS,
-    ROWS,
-    copy_sample,
-    line_sample,
-    line_tile,
-    line_vector,
-    neighbour_tile,
-    row_sample,
-    row_tile,
-    row_vector,
-    row_vectors,
-)
+from gpuconv.backends.cpu.bands import begin, listed
+from gpuconv.backends.cpu.compiled import Loop, inner
+from gpuconv.backends.cpu.vectors import ROWS, call_line, call_rows, copy_word
 
-LINE_BYTES = LINE_VECTORS * REGISTER_BYTES
-ROW_BYTES = ROW_VECTORS * REGISTER_BYTES
-WIDE_BYTES = 4 * REGISTER_BYTES
+WORD4, WORD8 = np.int32(0), np.int64(0)
 
 
 @inner
-def sum_line(taps: Any, groups: int, destination: int, source: int, step: int, count: int, adding: int) -> None:
-    """``y[i] = sum_j taps[j] s[i + j step / width]`` for `count` neighbouring samples, added to y if `adding`."""
-    width = taps.itemsize
-    size = count * width
-    done = 0
-    if step == width:
-        while done + LINE_BYTES <= size:
-            neighbour_tile(taps, groups, destination + done, source + done, width, adding)
-            done += LINE_BYTES
-    while done + LINE_BYTES <= size:
-        line_tile(taps, groups, destination + done, source + done, step, adding)
-        done += LINE_BYTES
-    # What is summed twice by tiles that overlap comes out the same; but it may be added once only.
-    if done < size and size >= LINE_BYTES and adding == 0:
-        done = size - LINE_BYTES
-        line_tile(taps, groups, destination + done, source + done, step, adding)
-        return
-    while done + REGISTER_BYTES <= size:
-        line_vector(taps, groups, destination + done, source + done, step, adding)
-        done += REGISTER_BYTES
-    if done < size and size >= REGISTER_BYTES and adding == 0:
-        done = size - REGISTER_BYTES
-        line_vector(taps, groups, destination + done, source + done, step, adding)
-        return
-    while done < size:
-        line_sample(taps, groups, destination + done, source + done, step, adding)
-        done += width
+def copy_samples(width: int, destination: int, source: int, stride: int, count: int) -> None:
+    if width == 4:
+        for i in range(count):
+            copy_word(WORD4, destination + i * 4, source + i * stride)
+    else:
+        for i in range(count):
+            copy_word(WORD8, destination + i * 8, source + i * stride)
 
 
 @inner
-def sum_rows(taps: Any, groups: int, destination: int, pitch: int, table: int, offset: int, count: int) -> None:
-    """``y[r, c] = sum_j taps[j] *(table[r + j] + offset + c)`` for `ROWS` rows of `count` samples."""
-    size = count * taps.itemsize
-    done = 0
-    if len(taps) >= ROWS:
-        while done + ROW_BYTES <= size:
-            row_tile(taps, groups, destination + done, pitch, table, offset + done, 0)
-            done += ROW_BYTES
-        if done < size and size >= ROW_BYTES:
-            done = size - ROW_BYTES
-            row_tile(taps, groups, destination + done, pitch, table, offset + done, 0)
-            return
-    if done < size:
-        for r in range(ROWS):
-            rest = count - done // taps.itemsize
-            sum_row(taps, groups, destination + r * pitch + done, table + 8 * r, offset + done, rest)
-
-
-@inner
-def sum_row(taps: Any, groups: int, destination: int, table: int, offset: int, count: int) -> None:
-    """The same for one row."""
-    size = count * taps.itemsize
-    done = 0
-    while done + WIDE_BYTES <= size:
-        row_vectors(taps, groups, destination + done, 0, table, offset + done, 0)
-        done += WIDE_BYTES
-    while done + REGISTER_BYTES <= size:
-        row_vector(taps, groups, destination + done, 0, table, offset + done, 0)
-        done += REGISTER_BYTES
-    if done < size and size >= REGISTER_BYTES:
-        done = size - REGISTER_BYTES
-        row_vector(taps, groups, destination + done, 0, table, offset + done, 0)
-        return
-    while done < size:
-        row_sample(taps, groups, destination + done, 0, table, offset + done, 0)
-        done += taps.itemsize
+def fill_samples(width: int, destination: int, fill: Any, count: int) -> None:
+    """`count` samples of the fill value; its two parts in turn for complex numbers."""
+    for part in range(fill[1]):
+        for i in range(part, count, fill[1]):
+            copy_samples(width, destination + i * width, fill[0] + part * width, 0, 1)
 
 
 @inner
@@ -112,87 +47,65 @@ def source_of(position: int, size: int, first: int, before: Any, after: Any) -> 
 
 
 @inner
-def copy_samples(taps: Any, destination: int, source: int, stride: int, count: int) -> None:
-    width = taps.itemsize
-    if stride == width:
-        for i in range(count):
-            copy_sample(taps, destination + i * width, source + i * width)
-    else:
-        for i in range(count):
-            copy_sample(taps, destination + i * width, source + i * stride)
-
-
-@inner
 def load_line(
-    taps: Any, fill: Any, destination: int, source: int, layout: Any, start: int, count: int, before: Any, after: Any
+    width: int, fill: Any, destination: int, source: int, layout: Any, start: int, count: int, before: Any, after: Any
 ) -> None:
     """Samples ``start : start + count`` of the extended line at `source`, without gaps. layout: see `_lines`."""
     size, first, stride, channels, channel_stride = layout[0], layout[1], layout[2], layout[3], layout[4]
-    width = taps.itemsize
     e = start
     while e < start + count:
         place = destination + (e - start) * channels * width
         position = first + e
         if 0 <= position < size:
             run = min(size - position, start + count - e)
+            at = source + position * stride
             if channels == 1:
-                copy_samples(taps, place, source + position * stride, stride, run)
+                copy_samples(width, place, at, stride, run)
             elif channel_stride == width and stride == channels * width:
-                copy_samples(taps, place, source + position * stride, width, run * channels)
+                copy_samples(width, place, at, width, run * channels)
             else:
                 for i in range(run):
-                    line = source + (position + i) * stride
-                    copy_samples(taps, place + i * channels * width, line, channel_stride, channels)
+                    copy_samples(width, place + i * channels * width, at + i * stride, channel_stride, channels)
             e += run
             continue
         index = source_of(position, size, first, before, after)
         if index >= 0:
-            copy_samples(taps, place, source + index * stride, channel_stride, channels)
+            copy_samples(width, place, source + index * stride, channel_stride, channels)
         else:
-            for c in range(channels):
-                copy_samples(taps, place + c * width, fill.ctypes.data + c % len(fill) * width, width, 1)
+            fill_samples(width, place, fill, channels)
         e += 1
 
 
-@inner
-def _lines(band: int, bands: int, taps: Any, fill: Any, layout: Any, before: Any, after: Any) -> None:
+def _lines(band: int, bands: int, table: int) -> None:
     """Along lines whose samples, or groups of neighbouring `channels`, follow each other.
 
     layout: size, first, stride, channels, channel stride, source, destination, lines of the outer and inner loop,
-    their strides in source and destination, outputs per line, outputs per block, groups of taps.
+    their strides in source and destination, outputs per line, outputs per block.
     """
+    sums, taps, fill = listed(table, 0), listed(table, 1), listed(table, 2)
+    layout, before, after = listed(table, 3), listed(table, 4), listed(table, 5)
     size, first, stride, channels, channel_stride = layout[0], layout[1], layout[2], layout[3], layout[4]
     source, destination, outer, lines = layout[5], layout[6], layout[7], layout[8]
-    count, block, groups = layout[13], layout[14], layout[15]
-    width = taps.itemsize
+    count, block, width = layout[13], layout[14], sums[2]
     step = channels * width
     blocks = (count + block - 1) // block
     tasks = outer * lines * blocks
-    scratch = np.empty((block + len(taps) - 1) * channels, taps.dtype)
+    scratch = np.empty((block + taps[1] - 1) * step, np.uint8)
     whole = stride == step and (channels == 1 or channel_stride == width)
     for task in range(tasks * band // bands, tasks * (band + 1) // bands):
         line, part = task // blocks, task % blocks
         a, b = line // lines, line % lines
         start = part * block
         outputs = min(block, count - start)
-        needed = outputs + len(taps) - 1
+        needed = outputs + taps[1] - 1
         at = source + a * layout[9] + b * layout[10]
         if whole and first + start >= 0 and first + start + needed <= size:
             read = at + (first + start) * stride
         else:
-            read = scratch.ctypes.data
-            load_line(taps, fill, read, at, layout, start, needed, before, after)
+            read = begin(scratch)
+            load_line(width, fill, read, at, layout, start, needed, before, after)
         write = destination + a * layout[11] + b * layout[12] + start * step
-        sum_line(taps, groups, write, read, step, outputs * channels, 0)
-
-
-@inner
-def fill_row(taps: Any, fill: Any, count: int) -> Any:
-    """A row of nothing but the fill value; of its two parts in turn for complex numbers."""
-    row = np.empty(count, taps.dtype)
-    for i in range(count):
-        row[i] = fill[i % len(fill)]
-    return row
+        call_line(sums[0], (taps[0], taps[1], taps[2], write, read, step, outputs * channels, 0))
 
 
 @inner
@@ -205,20 +118,21 @@ def fill_table(
         table[e] = fill if index < 0 else at + index * stride
 
 
-@inner
-def _columns(band: int, bands: int, taps: Any, fill: Any, layout: Any, before: Any, after: Any) -> None:
-    """Across lines: every output row is a sum of source rows, `width` samples wide, without gaps.
+def _columns(band: int, bands: int, table: int) -> None:
+    """Across lines: every output row is a sum of source rows, whose samples have no gaps.
 
     layout: size, first, stride of rows in the source, of rows in the result, samples per row, source, destination,
-    outer and inner loop, their strides in source and destination, output rows, rows and samples of a block, groups.
+    outer and inner loop, their strides in source and destination, output rows, rows and samples of a block.
     """
+    sums, taps, fill = listed(table, 0), listed(table, 1), listed(table, 2)
+    layout, before, after = listed(table, 3), listed(table, 4), listed(table, 5)
     size, first, stride, pitch, across = layout[0], layout[1], layout[2], layout[3], layout[4]
     source, destination, outer, lines = layout[5], layout[6], layout[7], layout[8]
-    count, block, strip, groups = layout[13], layout[14], layout[15], layout[16]
-    width = taps.itemsize
+    count, block, strip, width = layout[13], layout[14], layout[15], sums[2]
     blocks, strips = (count + block - 1) // block, (across + strip - 1) // strip
     tasks = outer * lines * blocks * strips
-    filled = fill_row(taps, fill, strip)
+    filled = np.empty(strip * width, np.uint8)
+    fill_samples(width, begin(filled), fill, strip)
     for task in range(tasks * band // bands, tasks * (band + 1) // bands):
         # Strips side by side come last, so that a band walks down the rows within one.
         part, rest = task % blocks, task // blocks
@@ -226,42 +140,17 @@ def _columns(band: int, bands: int, taps: Any, fill: Any, layout: Any, before: A
         a, b = line // lines, line % lines
         start = part * block
         rows, samples = min(block, count - start), min(strip, across - left)
-        table = np.empty(rows + len(taps) - 1, np.int64)
+        reads = np.empty(rows + taps[1] - 1, np.int64)
         at = source + a * layout[9] + b * layout[10] + left * width
-        fill_table(table, at, stride, filled.ctypes.data, size, first, start, before, after)
+        fill_table(reads, at, stride, begin(filled), size, first, start, before, after)
         write = destination + a * layout[11] + b * layout[12] + start * pitch + left * width
         done = 0
-        while done + ROWS <= rows:
-            sum_rows(taps, groups, write + done * pitch, pitch, table.ctypes.data + 8 * done, 0, samples)
-            done += ROWS
         while done < rows:
-            sum_row(taps, groups, write + done * pitch, table.ctypes.data + 8 * done, 0, samples)
-            done += 1
+            some = ROWS if done + ROWS <= rows else 1
+            place, place_read = write + done * pitch, begin(reads) + 8 * done
+            call_rows(sums[1], (taps[0], taps[1], taps[2], place, pitch, place_read, 0, samples, some))
+            done += some
 
 
-@serial
-def lines_serial(bands: int, taps: Any, fill: Any, layout: Any, before: Any, after: Any) -> None:
-    for band in range(bands):
-        _lines(band, bands, taps, fill, layout, before, after)
-
-
-@parallel
-def lines_parallel(bands: int, taps: Any, fill: Any, layout: Any, before: Any, after: Any) -> None:
-    for band in prange(bands):
-        _lines(band, bands, taps, fill, layout, before, after)
-
-
-@serial
-def columns_serial(bands: int, taps: Any, fill: Any, layout: Any, before: Any, after: Any) -> None:
-    for band in range(bands):
-        _columns(band, bands, taps, fill, layout, before, after)
-
-
-@parallel
-def columns_parallel(bands: int, taps: Any, fill: Any, layout: Any, before: Any, after: Any) -> None:
-    for band in prange(bands):
-        _columns(band, bands, taps, fill, layout, before, after)
-
-
-LINES = Loop(lines_serial, lines_parallel)
-COLUMNS = Loop(columns_serial, columns_parallel)
+LINES = Loop(_lines)
+COLUMNS = Loop(_columns)

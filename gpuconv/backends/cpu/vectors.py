@@ -2,10 +2,10 @@
 
 numba's own vectoriser keeps no sums in registers across a loop over taps, and gives up on many source rows that might
 overlap; so these few innermost loops are written out as LLVM instructions. They take plain addresses in bytes, hence
-any strides and any mixture of source rows, and the dtype of their array of taps.
+any strides and any mixture of source rows; `kind`, a number of any value, tells the dtype of samples and taps.
 
-Every output is summed in one order, wherever in a tile it stands: taps in ascending order within groups, groups in
-ascending order (`group_count`). So neither tiles nor bands nor threads show in the bits.
+Every output is summed in one order, wherever in a tile it stands: taps in ascending order within groups of
+`group_length`, groups in ascending order. So neither tiles nor bands nor threads show in the bits.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ ROW_VECTORS = 2 if REGISTER_BYTES == 64 else 1
 class _Emitter:
     """Writes the instructions of one tile: `rows` times `vectors` sums of `lanes` samples."""
 
-    def __init__(self, context: Any, builder: Any, taps: Any, taps_type: Any, vectors: int, lanes: int) -> None:
+    def __init__(self, context: Any, builder: Any, kind: Any, taps: Any, vectors: int, lanes: int) -> None:
         self.builder = builder
-        self.element = context.get_value_type(taps_type.dtype)
-        self.is_float = isinstance(taps_type.dtype, types.Float)
-        self.width = taps_type.dtype.bitwidth // 8
+        self.element = context.get_value_type(kind)
+        self.is_float = isinstance(kind, types.Float)
+        self.width = kind.bitwidth // 8
         self.lanes = lanes or REGISTER_BYTES // self.width
         self.vectors = vectors
         self.vector = ir.VectorType(self.element, self.lanes)
-        self.taps = context.make_array(taps_type)(context, builder, taps).data
+        self.taps = builder.inttoptr(taps, self.element.as_pointer())
         # Negative zero is what changes no sum, not even one of negative zeros.
         self.nothing = ir.Constant(self.vector, [-0.0 if self.is_float else 0] * self.lanes)
 
@@ -86,8 +86,8 @@ class _Emitter:
     def add(self, first: Any, second: Any) -> Any:
         return self.builder.fadd(first, second) if self.is_float else self.builder.add(first, second)
 
-    def loop(self, start: Any, stop: Any, values: list[Any], body: Any) -> list[Any]:
-        """``for index in range(start, stop): values = body(index, values)``, the values in registers."""
+    def loop(self, start: Any, stop: Any, values: list[Any], body: Any, step: Any = None) -> list[Any]:
+        """``for index in range(start, stop, step): values = body(index, values)``, the values in registers."""
         builder = self.builder
         before = builder.block
         head, inside, after = (builder.append_basic_block(name) for name in ("head", "body", "after"))
@@ -101,23 +101,22 @@ class _Emitter:
         builder.cbranch(builder.icmp_signed("<", index, stop), inside, after)
         builder.position_at_end(inside)
         results = body(index, carried)
-        index.add_incoming(builder.add(index, ir.Constant(INDEX, 1)), builder.block)
+        index.add_incoming(builder.add(index, ir.Constant(INDEX, 1) if step is None else step), builder.block)
         for phi, value in zip(carried, results, strict=True):
             phi.add_incoming(value, builder.block)
         builder.branch(head)
         builder.position_at_end(after)
         return carried
 
-    def over_groups(self, count: Any, groups: Any, sums: int, group: Any) -> list[Any]:
-        """Sums of what `group(first tap, end)` returns, over `groups` runs of taps of nearly equal length."""
+    def over_groups(self, count: Any, together: Any, sums: int, group: Any) -> list[Any]:
+        """Sums of what `group(first tap, end)` returns, over runs of `together` taps, the last of which is shorter."""
 
-        def body(index: Any, totals: list[Any]) -> list[Any]:
-            builder = self.builder
-            first = builder.sdiv(builder.mul(index, count), groups)
-            end = builder.sdiv(builder.mul(builder.add(index, ir.Constant(INDEX, 1)), count), groups)
+        def body(first: Any, totals: list[Any]) -> list[Any]:
+            end = self.builder.add(first, together)
+            end = self.builder.select(self.builder.icmp_signed("<", end, count), end, count)
             return [self.add(total, part) for total, part in zip(totals, group(first, end), strict=True)]
 
-        return self.loop(ir.Constant(INDEX, 0), groups, [self.nothing] * sums, body)
+        return self.loop(ir.Constant(INDEX, 0), count, [self.nothing] * sums, body, together)
 
     def deliver(self, totals: list[Any], address: Any, adding: Any) -> None:
         """Store totals at `address`, on top of what is there if `adding`."""
@@ -137,11 +136,12 @@ def _line_tile(vectors: int, lanes: int, neighbours: bool = False) -> Any:
     """
 
     @intrinsic
-    def tile(typing: Any, taps: Any, groups: Any, destination: Any, source: Any, step: Any, adding: Any) -> Any:
+    def tile(
+        typing: Any, kind: Any, taps: Any, count: Any, together: Any, destination: Any, source: Any, step: Any, adding: Any
+    ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            taps, groups, destination, source, step, adding = arguments
-            emit = _Emitter(context, builder, taps, signature.args[0], vectors, lanes)
-            count = context.make_array(signature.args[0])(context, builder, taps).nitems
+            _, taps, count, together, destination, source, step, adding = arguments
+            emit = _Emitter(context, builder, signature.args[0], taps, vectors, lanes)
 
             def product(index: Any, sums: list[Any]) -> list[Any]:
                 tap = emit.tap(index)
@@ -154,10 +154,10 @@ def _line_tile(vectors: int, lanes: int, neighbours: bool = False) -> Any:
                     first, sums = _shared_products(emit, source, first, end, sums)
                 return emit.loop(first, end, sums, product)
 
-            emit.deliver(emit.over_groups(count, groups, vectors, group), destination, adding)
+            emit.deliver(emit.over_groups(count, together, vectors, group), destination, adding)
             return context.get_dummy_value()
 
-        return types.void(taps, *(types.int64,) * 5), generate
+        return types.void(kind, *(types.int64,) * 7), generate
 
     return tile
 
@@ -199,12 +199,11 @@ def _row_tile(rows: int, vectors: int, lanes: int) -> Any:
 
     @intrinsic
     def tile(
-        typing: Any, taps: Any, groups: Any, destination: Any, pitch: Any, table: Any, offset: Any, adding: Any
+        typing: Any, kind: Any, taps: Any, count: Any, together: Any, destination: Any, pitch: Any, table: Any, offset: Any
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            taps, groups, destination, pitch, table, offset, adding = arguments
-            emit = _Emitter(context, builder, taps, signature.args[0], vectors, lanes)
-            count = context.make_array(signature.args[0])(context, builder, taps).nitems
+            _, taps, count, together, destination, pitch, table, offset = arguments
+            emit = _Emitter(context, builder, signature.args[0], taps, vectors, lanes)
             addresses = builder.inttoptr(table, INDEX.as_pointer())
 
             def source_row(row: Any, sums: list[Any], reached: range) -> list[Any]:
@@ -229,30 +228,48 @@ def _row_tile(rows: int, vectors: int, lanes: int) -> Any:
                     sums = source_row(builder.add(end, ir.Constant(INDEX, behind)), sums, range(behind + 1, rows))
                 return sums
 
-            totals = emit.over_groups(count, groups, rows * vectors, group)
+            totals = emit.over_groups(count, together, rows * vectors, group)
             for r in range(rows):
                 place = builder.add(destination, builder.mul(pitch, ir.Constant(INDEX, r)))
-                emit.deliver(totals[r * vectors : (r + 1) * vectors], place, adding)
+                for v in range(vectors):
+                    emit.store(totals[r * vectors + v], place, v)
             return context.get_dummy_value()
 
-        return types.void(taps, *(types.int64,) * 6), generate
+        return types.void(kind, *(types.int64,) * 7), generate
 
     return tile
 
 
+def caller(count: int) -> Any:
+    """Call the compiled function at an address with `count` int64 arguments, which it returns nothing for."""
+
+    @intrinsic
+    def call(typing: Any, address: Any, arguments: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            function = builder.inttoptr(values[0], ir.FunctionType(ir.VoidType(), [INDEX] * count).as_pointer())
+            builder.call(function, [builder.extract_value(values[1], i) for i in range(count)])
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.UniTuple(types.int64, count)), generate
+
+    return call
+
+
 @intrinsic
-def copy_sample(typing: Any, taps: Any, destination: Any, source: Any) -> Any:
-    """One sample from one address to another."""
+def copy_word(typing: Any, kind: Any, destination: Any, source: Any) -> Any:
+    """One sample as large as `kind` from one address to another."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = context.get_value_type(signature.args[0].dtype).as_pointer()
+        pointer = context.get_value_type(signature.args[0]).as_pointer()
         destination, source = (builder.inttoptr(value, pointer) for value in arguments[1:])
         builder.store(builder.load(source), destination)
         return context.get_dummy_value()
 
-    return types.void(taps, types.int64, types.int64), generate
+    return types.void(kind, types.int64, types.int64), generate
 
 
+call_line = caller(8)
+call_rows = caller(9)
 line_tile = _line_tile(LINE_VECTORS, 0)
 neighbour_tile = _line_tile(LINE_VECTORS, 0, neighbours=True)
 line_vector = _line_tile(1, 0)
