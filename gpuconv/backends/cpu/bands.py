@@ -36,6 +36,12 @@ def begin(array: Any) -> int:
     return np.int64(array.ctypes.data)
 
 
+@inner
+def keep(array: Any) -> None:
+    """Holds a scratch array until here. numba frees one after its last use by name, and knows nothing of addresses."""
+    len(array)
+
+
 @entry(parallel=False)
 def run_serial(bands: int, loop: int, table: int) -> None:
     for band in range(bands):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.cpu.bands import begin, listed
+from gpuconv.backends.cpu.bands import begin, keep, listed
 from gpuconv.backends.cpu.compiled import Loop, inner
 from gpuconv.backends.cpu.vectors import ROWS, call_line, call_rows, copy_word
 
@@ -106,6 +106,7 @@ def _lines(band: int, bands: int, table: int) -> None:
             load_line(width, fill, read, at, layout, start, needed, before, after)
         write = destination + a * layout[11] + b * layout[12] + start * step
         call_line(sums[0], (taps[0], taps[1], taps[2], write, read, step, outputs * channels, 0))
+    keep(scratch)
 
 
 @inner
@@ -150,6 +151,8 @@ def _columns(band: int, bands: int, table: int) -> None:
             place, place_read = write + done * pitch, begin(reads) + 8 * done
             call_rows(sums[1], (taps[0], taps[1], taps[2], place, pitch, place_read, 0, samples, some))
             done += some
+        keep(reads)
+    keep(filled)
 
 
 LINES = Loop(_lines)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.cpu.bands import begin, listed
+from gpuconv.backends.cpu.bands import begin, keep, listed
 from gpuconv.backends.cpu.compiled import Loop, inner
 from gpuconv.backends.cpu.loops import copy_samples, fill_samples, fill_table, source_of
 from gpuconv.backends.cpu.vectors import ROWS, call_line, call_rows
@@ -30,6 +30,7 @@ def weigh_fill(sums: Any, taps: Any, bank: int, fill: Any, destination: int) -> 
     fill_samples(width, begin(line), fill, count * fill[1])
     weights = taps[0] + bank * count * width
     call_line(sums[0], (weights, count, taps[2], destination, begin(line), fill[1] * width, fill[1], 0))
+    keep(line)
 
 
 @inner
@@ -143,6 +144,9 @@ def _planes(band: int, bands: int, table: int) -> None:
         fill_table(reads, at, stride, begin(filled), size, first, start, top, end)
         result = np.array((destination + task // blocks * layout[9] + start * pitch, pitch, rows, 0))
         _plane_rows(sums, down, along, banks, begin(reads), result, plane, fills, scratch, before, after)
+        keep(reads)
+    keep(filled)
+    keep(kept)
 
 
 def _volumes(band: int, bands: int, table: int) -> None:
@@ -199,6 +203,12 @@ def _volumes(band: int, bands: int, table: int) -> None:
                 result = np.array((write, layout[14], layout[15], bank))
                 one = np.array((bank, bank + 1))
                 _plane_rows(sums, down, along, one, begin(reads), result, plane, fills, strip, before, after)
+    keep(filled)
+    keep(filled_row)
+    keep(kept)
+    keep(scratch)
+    keep(planes_read)
+    keep(reads)
 
 
 PLANES = Loop(_planes)
