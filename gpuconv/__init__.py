@@ -2,6 +2,7 @@
 
 from gpuconv import kernels
 from gpuconv.backends.registry import use_backend
+from gpuconv.backends.threads import set_threads
 from gpuconv.convolution import convolve, convolve_adjoint, convolve_separable, correlate, plan_convolution
 from gpuconv.methods.plan import Plan
 
@@ -16,5 +17,6 @@ __all__ = [
     "correlate",
     "kernels",
     "plan_convolution",
+    "set_threads",
     "use_backend",
 ]

@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.cpu.compiled import Edges, Loop, address, group_length, launch, real_dtype
-from gpuconv.backends.cpu.loops import LINES, COLUMNS
+from gpuconv.backends.cpu.bands import launch
+from gpuconv.backends.cpu.compiled import Edges, address, group_length, real_dtype
+from gpuconv.backends.cpu.compiling import Loop
+from gpuconv.backends.cpu.loops import COLUMNS, LINES
 from gpuconv.backends.cpu.sums import addresses
 from gpuconv.core.boundary import Span
 

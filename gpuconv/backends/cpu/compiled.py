@@ -1,9 +1,10 @@
-"""Compiled loops for large work: when they run, how they are compiled and kept, and on how many threads.
+"""Compiled loops for large work: when they run, and what they are told.
 
-What a module of loops needs to know:
+This module loads no numba. What a module of loops needs to know:
 
-* It may import numba at its top, and nothing may import *it* at the top: ask `why_not(work, dtype)` first, and import
-  inside the function that found None. numba takes a third of a second to load, and a small call must not wait for it.
+* It may import numba at its top, as `compiling`, `bands`, `vectors` and `sums` do, and nothing else may import *it* at
+  the top: ask `why_not(work, dtype)` first, and import inside the function that found None. numba takes a third of a
+  second to load, and a small call must not wait for it.
 * A loop is a function ``rows(band, bands, table)`` that does one of `bands` parts of the work. `table` is where the
   arrays of the call are listed, each to be had with ``listed(table, position)``, all of them of int64. It is made
   ready by ``ROWS = Loop(rows)`` and started by ``launch(ROWS, bands, *arrays)``, which runs the bands one after another
@@ -13,21 +14,16 @@ What a module of loops needs to know:
   would otherwise be compiled anew, at a second each. The innermost sums are compiled once per dtype (`sums`), the
   loops around them once.
 * What lies beyond the ends of an axis is found with `Edges` while loading: nothing is padded.
-* What is compiled is kept on disk, beside the package or, where that is read-only, in the user's cache folder. Their key
-  holds a digest of this folder's sources, since numba itself looks at one file only.
+* What is compiled is kept on disk, beside the package or, where that is read-only, in the user's cache folder. The
+  key holds a digest of this folder's sources, since numba itself looks at one file only.
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import os
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from math import isqrt
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -81,7 +77,7 @@ def group_length(taps: int) -> int:
     """How many products are summed in a row before their sum joins the total: runs of nearly equal length.
 
     A sum of b products in a row, n/b times, rounds a product at most ``b + n/b + 1`` times by half an eps: with
-    ``b <= 3 sqrt(n)`` that stays below the documented ``2 sqrt(n) eps``. No run is shorter than `ROWS` of `vectors`.
+    ``b <= 3 sqrt(n)`` that stays below the documented ``2 sqrt(n) eps``. No run is shorter than `vectors.ROWS`.
     """
     return taps if taps <= ONE_SUM else -(-taps // -(-taps // (3 * isqrt(taps))))
 
@@ -116,136 +112,3 @@ class Edges:
         if span.boundary == "constant":
             return np.full(stop - start, -1, np.int64)
         return source_indices(span.boundary, span.size, np.arange(start, stop)).astype(np.int64)
-
-
-class Loop:
-    """A loop over bands, compiled when it is first launched."""
-
-    def __init__(self, function: Callable[[int, int, int], None]) -> None:
-        self.function = function
-
-    @functools.cached_property
-    def address(self) -> int:
-        return compiled_address(self.function, 3)
-
-
-class _State:
-    """What a forked child must know, and the lock for layers of numba that two threads must not enter."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.entered = False
-        self.serial_only = False
-
-    def after_fork(self) -> None:
-        # The threads that numba started are not in the child: its OpenMP layer would abort, its own would wait.
-        self.serial_only = self.serial_only or self.entered
-        self.lock = threading.Lock()
-
-
-_state = _State()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_state.after_fork)
-
-
-def launch(loop: Loop, bands: int, *arrays: np.ndarray) -> None:
-    """Run a loop, on several threads where that is allowed and safe, else on this one."""
-    import numba
-
-    from gpuconv.backends.cpu.bands import run_parallel, run_serial
-
-    table = np.array([number for array in arrays for number in (address(array), array.size)], np.int64)
-    arguments = bands, loop.address, address(table)
-    threads = min(thread_count(), numba.config.NUMBA_NUM_THREADS, bands)
-    if threads == 1 or _state.serial_only:
-        run_serial(*arguments)
-    elif _is_reentrant():
-        _on_threads(threads, run_parallel, arguments)
-    elif _state.lock.acquire(blocking=False):
-        try:
-            _on_threads(threads, run_parallel, arguments)
-        finally:
-            _state.lock.release()
-    else:  # another thread is inside, and keeps the processors busy
-        run_serial(*arguments)
-
-
-def _on_threads(threads: int, run: Callable[..., None], arguments: tuple[int, ...]) -> None:
-    import numba
-
-    before = numba.get_num_threads()
-    _state.entered = True
-    numba.set_num_threads(threads)
-    try:
-        run(*arguments)
-    finally:
-        numba.set_num_threads(before)
-
-
-def _is_reentrant() -> bool:
-    """True once numba is known to have started a layer that several threads may enter at a time."""
-    import numba
-
-    try:
-        return numba.threading_layer() in ("omp", "tbb")
-    except ValueError:  # no parallel loop has run yet
-        return False
-
-
-def inner(function: Callable[..., Any]) -> Any:
-    """Compile a function that other loops call."""
-    import numba
-
-    return numba.njit(nogil=True, error_model="numpy")(function)
-
-
-def entry(parallel: bool) -> Callable[[Callable[..., None]], Any]:
-    """Compile a function that Python calls with int64 numbers, without holding Python's lock."""
-    import numba
-
-    def compile_(function: Callable[..., None]) -> Any:
-        dispatcher = numba.njit(nogil=True, parallel=parallel, error_model="numpy")(function)
-        _keep(dispatcher, function)
-        return dispatcher
-
-    return compile_
-
-
-def compiled_address(function: Callable[..., None], arguments: int) -> int:
-    """Compile a function of so many int64 numbers for other compiled ones to call; where it begins."""
-    from numba import types
-    from numba.core.ccallback import CFunc
-
-    signature = ((types.int64,) * arguments, types.void)
-    compiled = CFunc(function, signature, {}, {"nopython": True, "error_model": "numpy"})
-    _keep(compiled, function)
-    compiled.compile()
-    _kept_alive.append(compiled)
-    return int(compiled.address)
-
-
-_kept_alive: list[Any] = []
-
-
-def _keep(compiled: Any, function: Callable[..., None]) -> None:
-    """Have numba keep what it compiles on disk, if there is a place to write to."""
-    from numba.core.caching import FunctionCache
-
-    class FolderCache(FunctionCache):
-        """numba's cache with all sources of this folder in the key, not only the file of the function."""
-
-        def _index_key(self, *arguments: Any) -> Any:
-            return (*super()._index_key(*arguments), sources_digest())
-
-    try:
-        compiled._cache = FolderCache(function)
-    except RuntimeError:  # neither the package's folder nor the user's can be written to
-        pass
-
-
-@functools.cache
-def sources_digest() -> str:
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gpuconv.backends.generic.fourier import BlockTransform, KernelSpectrum, correlate_block, transform_dtype
+from gpuconv.backends.threads import thread_count
 from gpuconv.core.boundary import Span, extend_all
 from gpuconv.core.namespace import home_of
 from gpuconv.core.shapes import blocks, output_shape
@@ -39,7 +40,7 @@ class SciPyTransform(BlockTransform):
         return call(spectrum, s=self.lengths, axes=self.axes, workers=self._workers(spectrum), overwrite_x=True)
 
     def _workers(self, x: np.ndarray) -> int:
-        return -1 if x.size >= THREADED_FROM else 1
+        return thread_count() if x.size >= THREADED_FROM else 1
 
 
 def correlate_fourier(

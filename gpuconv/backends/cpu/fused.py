@@ -20,7 +20,9 @@ from gpuconv.backends.cpu.axis import (
     real_taps,
     sums_of,
 )
-from gpuconv.backends.cpu.compiled import Edges, Loop, address, group_length, launch, real_dtype
+from gpuconv.backends.cpu.bands import launch
+from gpuconv.backends.cpu.compiled import Edges, address, group_length, real_dtype
+from gpuconv.backends.cpu.compiling import Loop
 from gpuconv.backends.cpu.planes import PLANES, VOLUMES
 from gpuconv.backends.cpu.vectors import ROWS
 from gpuconv.core.boundary import Span
@@ -93,8 +95,10 @@ def _sweep(x: np.ndarray, banks: Sequence[Sequence[np.ndarray]], spans: Sequence
     start, stop = order.index(axes[0]), order.index(axes[-1]) + 1
     if list(order[start:stop]) != axes or min(x.strides, default=0) < 0:
         return None
-    counts = {span.axis: span.count for span in spans}
-    result = np.empty([counts.get(axis, x.shape[axis]) for axis in order], x.dtype).transpose(np.argsort(order))
+    counts: dict[int, int] = {span.axis: span.count for span in spans}
+    result = np.empty([counts[axis] if axis in counts else x.shape[axis] for axis in order], x.dtype).transpose(
+        np.argsort(order)
+    )
     parts = [Dimension(x.shape[axis], x.strides[axis], result.strides[axis]) for axis in order]
     width = real_dtype(x.dtype).itemsize
     pair = Dimension(x.itemsize // width, width, width)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gpuconv.backends.cpu.bands import begin, keep, listed
-from gpuconv.backends.cpu.compiled import Loop, inner
+from gpuconv.backends.cpu.compiling import Loop, inner
 from gpuconv.backends.cpu.vectors import ROWS, call_line, call_rows, copy_word
 
 WORD4, WORD8 = np.int32(0), np.int64(0)

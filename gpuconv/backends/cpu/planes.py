@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from gpuconv.backends.cpu.bands import begin, keep, listed
-from gpuconv.backends.cpu.compiled import Loop, inner
+from gpuconv.backends.cpu.compiling import Loop, inner
 from gpuconv.backends.cpu.loops import copy_samples, fill_samples, fill_table, source_of
 from gpuconv.backends.cpu.vectors import ROWS, call_line, call_rows
 
@@ -83,9 +83,9 @@ def _plane_rows(
 ) -> None:
     """Output rows whose source rows `table` lists, one bank of ``banks[0] : banks[1]`` after another.
 
-    down, along: taps of the two axes. result: address, bytes between rows, rows, and whether to add to what is there. plane: size and
-    first position of the second axis, outputs on it, channels, outputs of a strip. fills: per bank, the address of the
-    fill value after the first pass, and its parts.
+    down, along: taps of the two axes. result: address, bytes between rows, rows, and whether to add to what is there.
+    plane: size and first position of the second axis, outputs on it, channels, outputs of a strip. fills: per bank, the
+    address of the fill value after the first pass, and its parts.
     """
     size, first, count, channels, wide = plane[0], plane[1], plane[2], plane[3], plane[4]
     width = sums[2]
@@ -105,9 +105,7 @@ def _plane_rows(
                 for r in range(rows[2]):
                     write = result[0] + (done + r) * result[1] + left * step
                     read = rows[0] + r * rows[1]
-                    call_line(
-                        sums[0], (weights, along[1], along[2], write, read, step, outputs * channels, also)
-                    )
+                    call_line(sums[0], (weights, along[1], along[2], write, read, step, outputs * channels, also))
             done += rows[2]
 
 
@@ -196,9 +194,7 @@ def _volumes(band: int, bands: int, table: int) -> None:
                         (weights, depth[1], depth[2], write, rows * pitch, from_table, offset, across, some),
                     )
             for r in range(planes):
-                fill_table(
-                    reads, begin(scratch[r]), pitch, begin(filled_row), rows, layout[12], 0, top, end
-                )
+                fill_table(reads, begin(scratch[r]), pitch, begin(filled_row), rows, layout[12], 0, top, end)
                 write = layout[6] + task // blocks * layout[9] + (start + r) * layout[4]
                 result = np.array((write, layout[14], layout[15], bank))
                 one = np.array((bank, bank + 1))

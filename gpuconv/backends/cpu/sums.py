@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.cpu.compiled import compiled_address
+from gpuconv.backends.cpu.compiling import compiled_address
 from gpuconv.backends.cpu.vectors import (
     LINE_VECTORS,
     REGISTER_BYTES,

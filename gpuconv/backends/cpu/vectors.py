@@ -137,7 +137,15 @@ def _line_tile(vectors: int, lanes: int, neighbours: bool = False) -> Any:
 
     @intrinsic
     def tile(
-        typing: Any, kind: Any, taps: Any, count: Any, together: Any, destination: Any, source: Any, step: Any, adding: Any
+        typing: Any,
+        kind: Any,
+        taps: Any,
+        count: Any,
+        together: Any,
+        destination: Any,
+        source: Any,
+        step: Any,
+        adding: Any,
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             _, taps, count, together, destination, source, step, adding = arguments
@@ -163,7 +171,7 @@ def _line_tile(vectors: int, lanes: int, neighbours: bool = False) -> Any:
 
 
 def _shared_products(emit: _Emitter, source: Any, first: Any, end: Any, sums: list[Any]) -> tuple[Any, list[Any]]:
-    """Products of taps from `first` on, `SHARING` at a time as long as there are so many; the next tap, and the sums."""
+    """Products of taps from `first` on, `SHARING` at a time while there are so many; the next tap, and the sums."""
     builder = emit.builder
     sharing = ir.Constant(INDEX, SHARING)
     rounds = builder.sdiv(builder.sub(end, first), sharing)
@@ -199,7 +207,15 @@ def _row_tile(rows: int, vectors: int, lanes: int) -> Any:
 
     @intrinsic
     def tile(
-        typing: Any, kind: Any, taps: Any, count: Any, together: Any, destination: Any, pitch: Any, table: Any, offset: Any
+        typing: Any,
+        kind: Any,
+        taps: Any,
+        count: Any,
+        together: Any,
+        destination: Any,
+        pitch: Any,
+        table: Any,
+        offset: Any,
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             _, taps, count, together, destination, pitch, table, offset = arguments
