@@ -32,7 +32,7 @@ from gpuconv.backends.threads import thread_count
 from gpuconv.core.boundary import Span, source_indices
 
 # Products of a tap and a sample from which compiled loops are worth their start (measured; see docs/performance.md).
-WORK = 400_000
+WORK = 300_000
 # Dtypes of sums; others are brought to them: complex numbers are pairs, unsigned ones the same bits.
 DTYPES = ("float32", "float64", "int32", "int64")
 # Taps up to which one sum rounds no more than partial sums would.

@@ -95,10 +95,10 @@ def _sweep(x: np.ndarray, banks: Sequence[Sequence[np.ndarray]], spans: Sequence
     start, stop = order.index(axes[0]), order.index(axes[-1]) + 1
     if list(order[start:stop]) != axes or min(x.strides, default=0) < 0:
         return None
-    counts: dict[int, int] = {span.axis: span.count for span in spans}
-    result = np.empty([counts[axis] if axis in counts else x.shape[axis] for axis in order], x.dtype).transpose(
-        np.argsort(order)
-    )
+    shape = list(x.shape)
+    for span in spans:
+        shape[span.axis] = span.count
+    result = np.empty([shape[axis] for axis in order], x.dtype).transpose(np.argsort(order))
     parts = [Dimension(x.shape[axis], x.strides[axis], result.strides[axis]) for axis in order]
     width = real_dtype(x.dtype).itemsize
     pair = Dimension(x.itemsize // width, width, width)
