@@ -21,6 +21,9 @@ from tests.cases import BOUNDARIES, draw
 pytest.importorskip("numba", reason="compiled loops need numba")
 
 
+ROWS = {name: cpu.TABLE[name] for name in ("correlate_axis", "correlate_separable")}
+
+
 @pytest.fixture
 def all_large(monkeypatch):
     """Every piece of work is large enough for compiled loops."""
@@ -35,24 +38,22 @@ def _threads_as_before():
 
 @pytest.mark.usefixtures("all_large")
 @pytest.mark.parametrize("boundary", [*BOUNDARIES, ("constant", "wrap"), ("nearest", "constant")], ids=str)
-@pytest.mark.parametrize("dtype", ["int32", "int64", "uint64", "float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize("dtype", ["uint64", "float32", "complex128"])
 def test_compiled_rows_agree_with_generic(dtype, boundary):
     bounds = dict.fromkeys(("int8", "uint8", "int16"), 9)
     compared = 0
     for kernel_dtype, mode in itertools.product({KERNELS.get(dtype, "float32"), "complex128"}, MODES):
         lines = [draw((n,), kernel_dtype, f"line {n}", bounds) for n in (3, 4)]
         x = draw((5, 6), dtype, "x", dict.fromkeys(("int64", "uint64"), 2**50))
-        compared += compare(
-            cpu.TABLE, x, reference.outer(lines).astype(kernel_dtype), lines, boundary=boundary, mode=mode
-        )
+        compared += compare(ROWS, x, reference.outer(lines).astype(kernel_dtype), lines, boundary=boundary, mode=mode)
         if isinstance(boundary, str):
             line = draw((7 if mode != "valid" else 4,), kernel_dtype, "line", bounds)
             row = draw((3, 5), dtype, "row", dict.fromkeys(("int64", "uint64"), 2**50))
-            compared += compare(cpu.TABLE, row, line, [line], boundary=boundary, mode=mode, axes=(1,))
-    assert compared >= 40
+            compared += compare(ROWS, row, line, [line], boundary=boundary, mode=mode, axes=(1,))
+    assert compared >= 30
 
 
-# Long enough for whole tiles, their overlapping last ones, single vectors and single samples; several strips and blocks.
+# Long enough for whole tiles, overlapping last ones, single vectors and samples, and for several strips and blocks.
 SHAPES = {
     1: [(700,), (9000,)],
     2: [(3, 150), (150, 3), (70, 300), (9, 1500)],
@@ -239,11 +240,9 @@ def test_why_not_says_what_speaks_against_compiled_loops():
     assert compiled.why_not(compiled.WORK, "float32") is None
     assert compiled.why_not(compiled.WORK, "complex128") is None
     assert compiled.why_not(compiled.WORK, "uint64") is None
-    few = compiled.why_not(compiled.WORK - 1, "float32")
-    assert (
-        few
-        == f"{compiled.WORK - 1} products are less than the {compiled.WORK} from which compiled loops are worth their start"
-    )
+    few, border = compiled.WORK - 1, compiled.WORK
+    sentence = f"{few} products are less than the {border} from which compiled loops are worth their start"
+    assert compiled.why_not(few, "float32") == sentence
     assert compiled.why_not(compiled.WORK, "int8") == "compiled loops do not sum in int8"
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from gpuconv.backends.generic.fourier import BlockTransform, KernelSpectrum, correlate_block, transform_dtype
 from gpuconv.backends.threads import thread_count
 from gpuconv.core.boundary import Span, extend_all
+from gpuconv.core.frequencies import blocks_together
 from gpuconv.core.namespace import home_of
 from gpuconv.core.shapes import blocks, output_shape
 
@@ -56,10 +58,58 @@ def correlate_fourier(
     else:
         dtype = np.result_type(x.dtype, np.complex64) if kernel.dtype.kind == "c" else x.dtype
     result = np.empty(output_shape(x.shape, spans), dtype)
-    for part in blocks(spans, sizes):
-        place = [slice(None)] * x.ndim
-        for span, whole in zip(part, spans, strict=True):
-            start = span.first - whole.first
-            place[span.axis] = slice(start, start + span.count)
-        result[tuple(place)] = correlate_block(transform, extend_all(home_of(x).xp, x, part, cval), spectrum, part)
+    for part in blocks(spans, [size * rows for size, rows in zip(sizes, _rows(x, transform, spectrum), strict=True)]):
+        extended = extend_all(home_of(x).xp, x, part, cval)
+        target = result[_place(part, spans, x.ndim)]
+        if len(part) == 1 and part[0].count > sizes[0]:
+            correlate_rows(transform, extended, spectrum, part[0], target)
+        else:
+            target[...] = correlate_block(transform, extended, spectrum, part)
     return result
+
+
+def _place(part: Sequence[Span], spans: Sequence[Span], ndim: int) -> tuple[slice, ...]:
+    """Where the outputs of a part of `spans` stand in the result."""
+    place = [slice(None)] * ndim
+    for span, whole in zip(part, spans, strict=True):
+        start = span.first - whole.first
+        place[span.axis] = slice(start, start + span.count)
+    return tuple(place)
+
+
+def _rows(x: np.ndarray, transform: SciPyTransform, spectrum: KernelSpectrum) -> list[int]:
+    """How many blocks per axis are transformed in one call: several where there is one axis."""
+    if len(transform.axes) > 1 or spectrum.imaginary is not None:
+        return [1] * len(transform.axes)
+    lines = max(x.size // max(x.shape[transform.axes[0]], 1), 1)
+    return [blocks_together(lines, transform.lengths[0])]
+
+
+def correlate_rows(
+    transform: SciPyTransform, extended: np.ndarray, spectrum: KernelSpectrum, span: Span, target: np.ndarray
+) -> None:
+    """Several blocks of one axis, as rows of a view in which they overlap, transformed and multiplied in one go."""
+    (length,), axis = transform.lengths, span.axis
+    size = length - span.taps + 1
+    lines = np.moveaxis(extended, axis, -1).astype(transform.dtype, copy=False)
+    rows = sliding_window_view(lines, length, axis=-1)[..., ::size, :]
+    scipy_fft = _scipy_fft()
+    forward, inverse = (scipy_fft.rfft, scipy_fft.irfft) if transform.is_real else (scipy_fft.fft, scipy_fft.ifft)
+    workers = transform._workers(rows)
+    spectra = forward(rows, axis=-1, workers=workers)
+    spectra *= spectrum.factor.ravel()
+    sums = inverse(spectra, length, axis=-1, workers=workers, overwrite_x=True)[..., span.taps - 1 :]
+    whole = rows.shape[-2] * size
+    exact = spectrum.kernel.dtype.kind in "iu"
+    if not exact and not np.isfinite(sums[..., 0]).all():
+        whole = 0  # block by block it is found out which samples are not finite, or too large
+    else:
+        outputs = np.moveaxis(target, axis, -1)
+        sums = sums.reshape(*sums.shape[:-2], whole)
+        outputs[..., :whole] = np.rint(sums, out=sums).astype(target.dtype) if exact else sums
+    for start in range(whole, span.count, size):
+        count = min(size, span.count - start)
+        part = Span(axis, extended.shape[axis], span.taps, start, count, "constant")
+        block = extended[(slice(None),) * axis + (slice(start, start + count + span.taps - 1),)]
+        place = (slice(None),) * axis + (slice(start, start + count),)
+        target[place] = correlate_block(transform, block, spectrum, (part,))
