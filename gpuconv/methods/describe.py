@@ -21,6 +21,8 @@ METHODS = ("auto", "direct", "separable", "fft", "overlap")
 ACCURACIES = ("norm", "local")
 # Products below which direct summation is done before a rank test would be (a test costs tens of microseconds).
 TESTED_FROM = 100_000
+# Equal taps that are worth knowing of: backends may sum them in fewer additions.
+LONG_BOX = 64
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,8 @@ def kernel_facts(weights: Any, problem: Problem, method: str) -> KernelFacts:
     if len(problem.spans) > 1 and (method == "separable" or worth_it):
         factors = factorize(weights, problem.rule.accumulator)
     if factors is None:
-        return KernelFacts(facts.shape, facts.dtype, "host", bits=bits)
+        box = weights.ndim == 1 and weights.size >= LONG_BOX and bool((weights == weights[0]).all())
+        return KernelFacts(facts.shape, facts.dtype, "host", bits=bits, box=box)
     return KernelFacts(facts.shape, facts.dtype, "host", len(factors.banks), factors.locally_exact, bits)
 
 

@@ -36,7 +36,9 @@ def estimate(problem: Problem) -> Estimate:
     taps = problem.kernel.taps
     compiled = compiled_rates(problem, problem.outputs * taps) if len(problem.spans) == 1 else None
     if compiled is not None:
-        cost = sweep_cost(problem, compiled, problem.outputs * taps, 1)
+        # Equal taps are doubled up: about six units of work for each doubling.
+        summed = min(6 * taps.bit_length(), taps) if problem.kernel.box else taps
+        cost = sweep_cost(problem, compiled, problem.outputs * summed, 1)
         return Estimate(cost, cast_memory(problem) + result_memory(problem), local_bound(problem, taps))
     per_product = rate.line_product if len(problem.spans) == 1 else rate.product
     cost = (

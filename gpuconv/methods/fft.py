@@ -74,7 +74,7 @@ def fourier_estimate(problem: Problem, lengths: tuple[int, ...], count: int) -> 
     itemsize = ITEMSIZE["float64" if problem.exact else problem.working_dtype]
     together = 1
     if len(lengths) == 1 and not split and rate is RATES["numpy"]:
-        together = min(blocks_together(max(batches, 1), samples), count)
+        together = max(min(blocks_together(max(batches, 1), samples), count), 1)
     transforms = count * batches * (1 + kernels) + kernels
     cost = transforms * samples * logs * rate.butterfly * (itemsize // 4) + 10 * rate.call * -(-count // together)
     block = samples * itemsize * batches * together

@@ -294,3 +294,33 @@ def test_blocks_of_dask_arrays_get_one_thread_each(monkeypatch):
     gpuconv.convolve_separable(x, [np.ones(17)] * 2, mode="valid").compute()
     assert seen
     assert all(seen)
+
+
+@pytest.mark.usefixtures("all_large")
+@pytest.mark.parametrize("dtype", ["float32", "complex128", "int64"])
+def test_long_boxes_are_doubled_up_and_stay_in_their_footprint(dtype, rng, monkeypatch):
+    from gpuconv.backends.cpu import axis
+
+    monkeypatch.setattr(axis, "LINE_BLOCK", 1024)
+    for shape, size in itertools.product(((9000,), (150, 40), (40, 30, 3)), (64, 65, 100)):
+        x = samples(shape, dtype, rng)
+        for place, boundary in itertools.product(range(len(shape)), ("constant", "reflect", "wrap")):
+            taps = np.full(size, 3 if dtype == "int64" else 1 / size)
+            spans = (Span(place, shape[place], size, -(size // 2), shape[place], boundary),)
+            expected = generic.TABLE["correlate_axis"].function(x, taps, spans, 2)
+            result = cpu.TABLE["correlate_axis"].function(x, taps.astype(expected.dtype).real, spans, 2)
+            assert result.dtype == expected.dtype
+            tolerance = 0 if dtype == "int64" else 2 * np.sqrt(size) * EPS[dtype] * np.abs(x).max()
+            np.testing.assert_allclose(result, expected, rtol=0, atol=tolerance, err_msg=str((shape, place, boundary)))
+    image = np.ones((300, 300), "float32")
+    image[100, 100], image[220, 220] = np.nan, np.inf
+    result = gpuconv.convolve_separable(image, [np.full(65, 1 / 65)] * 2, accuracy="local")
+    assert np.count_nonzero(~np.isfinite(result)) == 2 * 65**2
+
+
+def test_the_planner_knows_a_box():
+    x = np.zeros((1000, 1000), np.float32)
+    box, other = np.full(301, 1.0), np.full(301, 1.0)
+    other[0] = 2
+    costs = [gpuconv.plan_convolution(x, taps, axes=1, method="direct").cost for taps in (box, other)]
+    assert costs[0] < costs[1] / 3

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gpuconv.backends.cpu.bands import launch
-from gpuconv.backends.cpu.compiled import Edges, address, group_length, real_dtype
+from gpuconv.backends.cpu.compiled import BOX_TAPS, Edges, address, group_length, real_dtype
 from gpuconv.backends.cpu.compiling import Loop
 from gpuconv.backends.cpu.loops import COLUMNS, LINES
 from gpuconv.backends.cpu.sums import addresses
@@ -28,6 +28,8 @@ STRIP = 2048
 BLOCK_ROWS = 64
 # Bands at most: enough to keep many processors busy to the end, few enough to start.
 BANDS = 64
+# Bytes of the narrower strips of boxes.
+BOX_STRIP = 512
 
 
 @dataclass(frozen=True)
@@ -129,9 +131,14 @@ def merged(dimensions: list[Dimension]) -> list[Dimension]:
     return merged
 
 
+def is_box(taps: np.ndarray) -> bool:
+    """True for so many equal taps that their sums are doubled up. NaN equals nothing, and is summed as it stands."""
+    return taps.size >= BOX_TAPS and bool(np.all(taps == taps[0]))
+
+
 def _run_lines(walk: Walk, span: Span, taps: np.ndarray, fill: np.ndarray) -> None:
     channels = walk.inside.count
-    block = max(LINE_BLOCK // (channels * taps.itemsize), 1)
+    block = max(LINE_BLOCK // (channels * taps.itemsize), 4 * taps.size if is_box(taps) else 1)
     tasks = walk.loops[0].count * walk.loops[1].count * -(-span.count // block)
     layout = [walk.axis.source, channels, walk.inside.source, *_loops(walk), span.count, block]
     _launch(LINES, tasks, span, taps, fill, layout)
@@ -139,15 +146,20 @@ def _run_lines(walk: Walk, span: Span, taps: np.ndarray, fill: np.ndarray) -> No
 
 def _run_columns(walk: Walk, span: Span, taps: np.ndarray, fill: np.ndarray) -> None:
     across = walk.inside.count
-    strip = min(STRIP // taps.itemsize, across)
-    tasks = walk.loops[0].count * walk.loops[1].count * -(-span.count // BLOCK_ROWS) * -(-across // strip)
-    layout = [walk.axis.source, walk.axis.destination, across, *_loops(walk), span.count, BLOCK_ROWS, strip]
+    box = is_box(taps)
+    strip = min((BOX_STRIP if box else STRIP) // taps.itemsize, across)
+    block = max(BLOCK_ROWS, 2 * taps.size) if box else BLOCK_ROWS
+    tasks = walk.loops[0].count * walk.loops[1].count * -(-span.count // block) * -(-across // strip)
+    layout = [walk.axis.source, walk.axis.destination, across, *_loops(walk), span.count, block, strip]
     _launch(COLUMNS, tasks, span, taps, fill, layout)
 
 
 def _launch(loop: Loop, tasks: int, span: Span, taps: np.ndarray, fill: np.ndarray, layout: list[int]) -> None:
     edges = Edges.of(span)
-    numbers = numbers_of([address(taps), taps.size, group_length(taps.size)], [address(fill), fill.size])
+    count, box = taps.size, is_box(taps)
+    if box:
+        taps = np.array([taps[0], 1, 1], taps.dtype)
+    numbers = numbers_of([address(taps), count, group_length(count), box], [address(fill), fill.size])
     layout = [edges.size, edges.first, *layout]
     launch(loop, min(tasks, BANDS), sums_of(taps.dtype), *numbers, *numbers_of(layout), edges.before, edges.after)
 

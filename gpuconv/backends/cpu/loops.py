@@ -1,8 +1,9 @@
 """Compiled loops along lines and across lines. See `compiled` for the rules.
 
 Addresses and strides are in bytes, counts in samples. `sums` holds the addresses of `sum_line` and `sum_rows`, and the
-bytes of a sample. Taps come as their address, how many there are, and how many are summed together; the fill value as
-the address of its parts and their number.
+bytes of a sample. Taps come as their address, how many there are, how many are summed together, and whether all are
+equal: then the address is that of one tap and two ones. The fill value comes as the address of its parts and their
+number.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gpuconv.backends.cpu.bands import begin, keep, listed
+from gpuconv.backends.cpu.boxes import double_up
 from gpuconv.backends.cpu.compiling import Loop, inner
 from gpuconv.backends.cpu.vectors import ROWS, call_line, call_rows, copy_word
 
@@ -91,6 +93,8 @@ def _lines(band: int, bands: int, table: int) -> None:
     blocks = (count + block - 1) // block
     tasks = outer * lines * blocks
     scratch = np.empty((block + taps[1] - 1) * step, np.uint8)
+    sizes = len(scratch) if taps[3] else 0
+    doubled = np.empty((2, sizes), np.uint8)
     whole = stride == step and (channels == 1 or channel_stride == width)
     for task in range(tasks * band // bands, tasks * (band + 1) // bands):
         line, part = task // blocks, task % blocks
@@ -105,8 +109,14 @@ def _lines(band: int, bands: int, table: int) -> None:
             read = begin(scratch)
             load_line(width, fill, read, at, layout, start, needed, before, after)
         write = destination + a * layout[11] + b * layout[12] + start * step
-        call_line(sums[0], (taps[0], taps[1], taps[2], write, read, step, outputs * channels, 0))
+        if taps[3]:
+            call_line(sums[0], (taps[0], 1, 1, begin(doubled[0]), read, width, needed * channels, 0))
+            across = outputs * channels
+            double_up(sums, taps, begin(doubled[0]), begin(doubled[1]), step, write, 0, 1, across)
+        else:
+            call_line(sums[0], (taps[0], taps[1], taps[2], write, read, step, outputs * channels, 0))
     keep(scratch)
+    keep(doubled)
 
 
 @inner
@@ -134,6 +144,7 @@ def _columns(band: int, bands: int, table: int) -> None:
     tasks = outer * lines * blocks * strips
     filled = np.empty(strip * width, np.uint8)
     fill_samples(width, begin(filled), fill, strip)
+    doubled = np.empty((2, (block + taps[1] - 1) * strip * width if taps[3] else 0), np.uint8)
     for task in range(tasks * band // bands, tasks * (band + 1) // bands):
         # Strips side by side come last, so that a band walks down the rows within one.
         part, rest = task % blocks, task // blocks
@@ -146,6 +157,13 @@ def _columns(band: int, bands: int, table: int) -> None:
         fill_table(reads, at, stride, begin(filled), size, first, start, before, after)
         write = destination + a * layout[11] + b * layout[12] + start * pitch + left * width
         done = 0
+        if taps[3]:
+            for e in range(len(reads)):
+                place = begin(doubled[0]) + e * samples * width
+                call_line(sums[0], (taps[0], 1, 1, place, reads[e], width, samples, 0))
+            step = samples * width
+            double_up(sums, taps, begin(doubled[0]), begin(doubled[1]), step, write, pitch, rows, samples)
+            done = rows
         while done < rows:
             some = ROWS if done + ROWS <= rows else 1
             place, place_read = write + done * pitch, begin(reads) + 8 * done
@@ -153,6 +171,7 @@ def _columns(band: int, bands: int, table: int) -> None:
             done += some
         keep(reads)
     keep(filled)
+    keep(doubled)
 
 
 LINES = Loop(_lines)

@@ -39,7 +39,10 @@ def correlate_sweeps(
     x: np.ndarray, banks: Sequence[Sequence[np.ndarray]], spans: Sequence[Span], cval: Any
 ) -> np.ndarray:
     """Real taps on compiled loops: the axes whose samples are nearest in one sweep, others before them one by one."""
-    if len(spans) in (2, 3):
+    from gpuconv.backends.cpu.axis import is_box
+
+    # Long boxes are summed in few additions, but only along one axis at a time.
+    if len(spans) in (2, 3) and not any(is_box(taps) for taps in banks[0]):
         from gpuconv.backends.cpu.fused import correlate_fused
 
         result = correlate_fused(x, banks, spans, cval)
