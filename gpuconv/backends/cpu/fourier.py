@@ -59,13 +59,20 @@ def correlate_fourier(
         dtype = np.result_type(x.dtype, np.complex64) if kernel.dtype.kind == "c" else x.dtype
     result = np.empty(output_shape(x.shape, spans), dtype)
     for part in blocks(spans, [size * rows for size, rows in zip(sizes, _rows(x, transform, spectrum), strict=True)]):
-        extended = extend_all(home_of(x).xp, x, part, cval)
-        target = result[_place(part, spans, x.ndim)]
-        if len(part) == 1 and part[0].count > sizes[0]:
-            correlate_rows(transform, extended, spectrum, part[0], target)
-        else:
-            target[...] = correlate_block(transform, extended, spectrum, part)
+        # No block is bound to a name here: it would stay until the next one is made.
+        place = _place(part, spans, x.ndim)
+        _correlate_into(result[place], transform, extend_all(home_of(x).xp, x, part, cval), spectrum, part)
     return result
+
+
+def _correlate_into(
+    target: np.ndarray, transform: SciPyTransform, extended: np.ndarray, spectrum: KernelSpectrum, part: Sequence[Span]
+) -> None:
+    """One block, or several of one axis."""
+    if len(part) == 1 and part[0].count > transform.lengths[0] - part[0].taps + 1:
+        correlate_rows(transform, extended, spectrum, part[0], target)
+    else:
+        target[...] = correlate_block(transform, extended, spectrum, part)
 
 
 def _place(part: Sequence[Span], spans: Sequence[Span], ndim: int) -> tuple[slice, ...]:
