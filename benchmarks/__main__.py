@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks import bench_methods, machine, rates, report
+from benchmarks import bench_compiled, bench_methods, machine, rates, report
 from benchmarks.libraries import OPENERS, AbsentError, ArrayLibrary, open_library
 from benchmarks.peers import GROUPS
 from benchmarks.settings import Settings
 
-SUBJECTS = {"methods": bench_methods}
+SUBJECTS = {"methods": bench_methods, "compiled": bench_compiled}
 FORMAT = 1
 # What a quick run keeps of the time spent on each measurement.
 QUICK_PATIENCE = 0.5
