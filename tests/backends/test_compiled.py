@@ -26,8 +26,9 @@ ROWS = {name: cpu.TABLE[name] for name in ("correlate_axis", "correlate_separabl
 
 @pytest.fixture
 def all_large(monkeypatch):
-    """Every piece of work is large enough for compiled loops."""
+    """Every piece of work is large enough for compiled loops, and for several threads."""
     monkeypatch.setattr(compiled, "WORK", 0)
+    monkeypatch.setattr(compiled, "THREADED_WORK", 0)
 
 
 @pytest.fixture(autouse=True)
@@ -146,7 +147,8 @@ def test_a_flat_line_is_off_by_no_more_than_the_documented_bound(taps):
     assert len(set(result.tolist())) == 1, "the place of a sample must not show in its bits"
 
 
-@pytest.mark.parametrize("shape", [(300, 400), (2_000_000,), (40, 50, 60)])
+@pytest.mark.usefixtures("all_large")
+@pytest.mark.parametrize("shape", [(300, 400), (200_000,), (40, 50, 60)])
 @pytest.mark.parametrize("dtype", ["float32", "complex128"])
 def test_the_number_of_threads_never_shows_in_the_bits(shape, dtype, rng):
     x = samples(shape, dtype, rng)
@@ -157,6 +159,7 @@ def test_the_number_of_threads_never_shows_in_the_bits(shape, dtype, rng):
     assert all(np.array_equal(results[0], other) for other in results[1:])
 
 
+@pytest.mark.usefixtures("all_large")
 def test_many_python_threads_may_convolve_at_a_time(rng):
     x = rng.normal(size=(300, 500)).astype("float32")
     taps = [np.arange(1.0, 10.0)] * 2
@@ -179,6 +182,8 @@ def test_many_python_threads_may_convolve_at_a_time(rng):
 LAYER = """
 import os, sys, threading
 import numpy as np, gpuconv
+from gpuconv.backends.cpu import compiled
+compiled.THREADED_WORK = 0
 gpuconv.set_threads(2)
 x, taps = np.random.default_rng(0).normal(size=(400, 500)).astype("float32"), [np.arange(1.0, 10.0)] * 2
 expected = gpuconv.convolve_separable(x, taps)
@@ -324,3 +329,9 @@ def test_the_planner_knows_a_box():
     other[0] = 2
     costs = [gpuconv.plan_convolution(x, taps, axes=1, method="direct").cost for taps in (box, other)]
     assert costs[0] < costs[1] / 3
+
+
+def test_small_work_is_one_band_and_large_work_as_many_as_it_has_tasks():
+    assert compiled.band_count(compiled.THREADED_WORK - 1, 100) == 1
+    assert compiled.band_count(compiled.THREADED_WORK, 3) == 3
+    assert compiled.band_count(compiled.THREADED_WORK, 10**6) == compiled.BANDS

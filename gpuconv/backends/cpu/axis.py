@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from gpuconv.backends.cpu.bands import launch
-from gpuconv.backends.cpu.compiled import BOX_TAPS, Edges, address, group_length, real_dtype
+from gpuconv.backends.cpu.compiled import BANDS as BANDS
+from gpuconv.backends.cpu.compiled import BOX_TAPS, Edges, address, band_count, group_length, real_dtype
 from gpuconv.backends.cpu.compiling import Loop
 from gpuconv.backends.cpu.loops import COLUMNS, LINES
 from gpuconv.backends.cpu.sums import addresses
@@ -26,8 +27,6 @@ CHANNELS = 16
 LINE_BLOCK = 32768
 STRIP = 2048
 BLOCK_ROWS = 64
-# Bands at most: enough to keep many processors busy to the end, few enough to start.
-BANDS = 64
 # Bytes of the narrower strips of boxes.
 BOX_STRIP = 512
 
@@ -141,7 +140,7 @@ def _run_lines(walk: Walk, span: Span, taps: np.ndarray, fill: np.ndarray) -> No
     block = max(LINE_BLOCK // (channels * taps.itemsize), 4 * taps.size if is_box(taps) else 1)
     tasks = walk.loops[0].count * walk.loops[1].count * -(-span.count // block)
     layout = [walk.axis.source, channels, walk.inside.source, *_loops(walk), span.count, block]
-    _launch(LINES, tasks, span, taps, fill, layout)
+    _launch(LINES, band_count(_work(walk, span), tasks), span, taps, fill, layout)
 
 
 def _run_columns(walk: Walk, span: Span, taps: np.ndarray, fill: np.ndarray) -> None:
@@ -151,17 +150,21 @@ def _run_columns(walk: Walk, span: Span, taps: np.ndarray, fill: np.ndarray) -> 
     block = max(BLOCK_ROWS, 2 * taps.size) if box else BLOCK_ROWS
     tasks = walk.loops[0].count * walk.loops[1].count * -(-span.count // block) * -(-across // strip)
     layout = [walk.axis.source, walk.axis.destination, across, *_loops(walk), span.count, block, strip]
-    _launch(COLUMNS, tasks, span, taps, fill, layout)
+    _launch(COLUMNS, band_count(_work(walk, span), tasks), span, taps, fill, layout)
 
 
-def _launch(loop: Loop, tasks: int, span: Span, taps: np.ndarray, fill: np.ndarray, layout: list[int]) -> None:
+def _work(walk: Walk, span: Span) -> int:
+    return walk.loops[0].count * walk.loops[1].count * walk.inside.count * span.count * span.taps
+
+
+def _launch(loop: Loop, bands: int, span: Span, taps: np.ndarray, fill: np.ndarray, layout: list[int]) -> None:
     edges = Edges.of(span)
     count, box = taps.size, is_box(taps)
     if box:
         taps = np.array([taps[0], 1, 1], taps.dtype)
     numbers = numbers_of([address(taps), count, group_length(count), box], [address(fill), fill.size])
     layout = [edges.size, edges.first, *layout]
-    launch(loop, min(tasks, BANDS), sums_of(taps.dtype), *numbers, *numbers_of(layout), edges.before, edges.after)
+    launch(loop, bands, sums_of(taps.dtype), *numbers, *numbers_of(layout), edges.before, edges.after)
 
 
 def sums_of(dtype: np.dtype) -> np.ndarray:

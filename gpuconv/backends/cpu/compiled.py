@@ -37,6 +37,10 @@ PURPOSE = f"Compiles loops for NumPy arrays, used from {WORK:,} products of a ta
 WITHOUT = "Without it SciPy and NumPy do all work on NumPy arrays, large work several times slower"
 # Dtypes of sums; others are brought to them: complex numbers are pairs, unsigned ones the same bits.
 DTYPES = ("float32", "float64", "int32", "int64")
+# Products from which loops are shared out among threads: fewer take a tenth of a millisecond, which is what waiting for
+# a thread costs where others are at work. 64 bands keep many processors busy to the end, and are few enough to start.
+THREADED_WORK = 4_000_000
+BANDS = 64
 # Equal taps from which doubling is faster than a sum of all. 2048^2 float32, processor milliseconds along the last and
 # the first axis: 33 taps 6.2 and 12.1, all of them summed 4.8 and 6.6; 65 taps 6.9 and 12.0, against 8.4 and 11.5; 129
 # taps 8.0 and 11.0, against 15 and 22.
@@ -79,6 +83,11 @@ def group_length(taps: int) -> int:
     ``b <= 3 sqrt(n)`` that stays below the documented ``2 sqrt(n) eps``. No run is shorter than `vectors.ROWS`.
     """
     return taps if taps <= ONE_SUM else -(-taps // -(-taps // (3 * isqrt(taps))))
+
+
+def band_count(work: int, tasks: int) -> int:
+    """Bands of a loop that does `work` products in so many tasks."""
+    return min(tasks, BANDS) if work >= THREADED_WORK else 1
 
 
 def address(array: np.ndarray) -> int:

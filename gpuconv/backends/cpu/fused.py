@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from gpuconv.backends.cpu.axis import (
-    BANDS,
     CHANNELS,
     Dimension,
     aligned,
@@ -21,7 +20,7 @@ from gpuconv.backends.cpu.axis import (
     sums_of,
 )
 from gpuconv.backends.cpu.bands import launch
-from gpuconv.backends.cpu.compiled import Edges, address, group_length, real_dtype
+from gpuconv.backends.cpu.compiled import Edges, address, band_count, group_length, real_dtype
 from gpuconv.backends.cpu.compiling import Loop
 from gpuconv.backends.cpu.planes import PLANES, VOLUMES
 from gpuconv.backends.cpu.vectors import ROWS
@@ -130,4 +129,5 @@ def _run_volumes(sweep: Sweep) -> None:
 def _launch(loop: Loop, tasks: int, sweep: Sweep, layout: list[int]) -> None:
     taps = [[address(each), each.shape[1], group_length(each.shape[1])] for each in sweep.taps]
     numbers = numbers_of(*taps, [address(sweep.fill), sweep.fill.size], [len(sweep.taps[0]), *layout], sweep.plane())
-    launch(loop, min(tasks, BANDS), sums_of(sweep.fill.dtype), *numbers, *sweep.edges())
+    work = sweep.result.size * len(sweep.taps[0]) * sum(span.taps for span in sweep.spans)
+    launch(loop, band_count(work, tasks), sums_of(sweep.fill.dtype), *numbers, *sweep.edges())
