@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
+    bench_compiled,
     bench_diffusion,
     bench_filters,
     bench_methods,
@@ -28,14 +29,17 @@ from benchmarks.settings import Settings
 
 SUBJECTS = {
     "methods": bench_methods,
+    "compiled": bench_compiled,
     "filters": bench_filters,
     "spectral": bench_spectral,
     "diffusion": bench_diffusion,
 }
+# Measured on NumPy arrays alone.
+OF_NUMPY = frozenset({"compiled"})
 GROUPS = tuple(dict.fromkeys((*peers.GROUPS, *filter_peers.GROUPS, *spectral_peers.GROUPS, *diffusion_peers.GROUPS)))
 # Subjects whose figures come from this command alone, and the array libraries measured for them. The constants of the
 # planner hang on those of the methods, which are renewed by hand.
-RENEWED = {"filters": "numpy", "spectral": "numpy,torch,jax", "diffusion": "numpy,torch,jax"}
+RENEWED = {"compiled": "numpy", "filters": "numpy", "spectral": "numpy,torch,jax", "diffusion": "numpy,torch,jax"}
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "performance.md"
 FORMAT = 1

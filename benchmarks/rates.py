@@ -21,10 +21,12 @@ import numpy as np
 import gpuconv
 from benchmarks.harness import Effort, summary, time_in_turn
 from benchmarks.libraries import ArrayLibrary
+from gpuconv.backends.cpu import compiled
 from gpuconv.core.boundary import extend_all
 from gpuconv.core.namespace import home_of
 from gpuconv.methods import costs
 from gpuconv.methods.costs import Rates
+from gpuconv.methods.plan import choose_plan
 
 # In the order in which they are found: each is measured with the ones before it known.
 CONSTANTS = ("call", "copy", "line_product", "product", "butterfly")
@@ -107,8 +109,6 @@ PROBES = (
 @contextmanager
 def planned_with(library: str, rates: Rates) -> Iterator[None]:
     """The planner with other constants for the arrays of one library. Plans made before are not kept."""
-    from gpuconv.methods.plan import choose_plan
-
     before = costs.RATES[library]
     costs.RATES[library] = rates
     choose_plan.cache_clear()
@@ -119,8 +119,26 @@ def planned_with(library: str, rates: Rates) -> Iterator[None]:
         choose_plan.cache_clear()
 
 
+@contextmanager
+def without_compiled_loops() -> Iterator[None]:
+    """NumPy arrays as they are without numba: `compiled_rates` measures what it adds."""
+    before = compiled.WORK
+    compiled.WORK = 2**62
+    choose_plan.cache_clear()
+    try:
+        yield
+    finally:
+        compiled.WORK = before
+        choose_plan.cache_clear()
+
+
 def measure(library: ArrayLibrary, patience: float) -> dict[str, Any]:
-    """Constants of one library: what the planner has, what is measured, and every probe."""
+    """Constants of one library, without compiled loops: what the planner has, what is measured, and every probe."""
+    with without_compiled_loops():
+        return _measure(library, patience)
+
+
+def _measure(library: ArrayLibrary, patience: float) -> dict[str, Any]:
     current = costs.RATES[library.name]
     found = replace(current, **dict.fromkeys(CONSTANTS, 0))
     rows = _measure_calls(library, patience)

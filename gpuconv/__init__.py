@@ -3,6 +3,7 @@
 from gpuconv import fft_backend, kernels
 from gpuconv._patching import Patch, patch
 from gpuconv.backends.registry import use_backend
+from gpuconv.backends.threads import set_threads
 from gpuconv.convolution import convolve, convolve_adjoint, convolve_separable, correlate, plan_convolution
 from gpuconv.methods.plan import Plan
 
@@ -20,5 +21,6 @@ __all__ = [
     "kernels",
     "patch",
     "plan_convolution",
+    "set_threads",
     "use_backend",
 ]

@@ -136,10 +136,11 @@ def _by_scipy(method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
     from scipy import fft
 
     from gpuconv.backends.cpu.fourier import THREADED_FROM
+    from gpuconv.backends.threads import thread_count
 
     if size >= THREADED_FROM and fft.get_workers() == 1:
         # Positional arguments may reach to `workers`, where a None stands.
-        with fft.set_workers(-1), fft.skip_backend(sys.modules[__name__]):
+        with fft.set_workers(thread_count()), fft.skip_backend(sys.modules[__name__]):
             return method(*args, **kwargs)
     with fft.skip_backend(sys.modules[__name__]):
         return method(*args, **kwargs)

@@ -11,10 +11,12 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import (
+    bench_compiled,
     bench_diffusion,
     bench_filters,
     bench_methods,
     bench_spectral,
+    compiled_rates,
     libraries,
     machine,
     rates,
@@ -24,6 +26,7 @@ from benchmarks.cases import Work
 from benchmarks.diffusion_cases import DiffusionWork
 from benchmarks.filter_cases import FilterWork
 from benchmarks.spectral_cases import SpectralWork
+from gpuconv.backends.cpu import compiled
 from gpuconv.methods import costs
 from tests.conftest import ROOT
 
@@ -242,7 +245,7 @@ def test_a_file_of_another_format_is_refused(result, tmp_path):
     [
         (["--library", "numpy,fortran"], "choose from numpy, array_api_strict, torch, jax, cupy: got 'numpy,fortran'"),
         (["--peers", "matlab"], "choose from scipy, torch, opencv, cupyx, skimage, cucim, numpy, pypde: got 'matlab'"),
-        (["--subject", ""], "choose from methods, filters, spectral, diffusion: got ''"),
+        (["--subject", ""], "choose from methods, compiled, filters, spectral, diffusion: got ''"),
         (["--patience", "0"], "must be positive: got 0"),
     ],
 )
@@ -262,6 +265,8 @@ def _run_briefly(monkeypatch, arguments):
     monkeypatch.setattr(bench_spectral, "SPECTRAL_CASES", (wave,))
     ball = DiffusionWork("sphere", (50,), 0.1, "fixed", accuracy=2e-3, quick=True, everywhere=True)
     monkeypatch.setattr(bench_diffusion, "DIFFUSION_CASES", (ball,))
+    monkeypatch.setattr(bench_compiled, "CASES", (Work((40, 48), (5, 5), outer=True, quick=True),))
+    monkeypatch.setattr(bench_compiled, "PROBLEMS_QUICK", 1)
     monkeypatch.setattr(bench_methods, "first_use", lambda rounds: dict(result_of_first_use))
     monkeypatch.setattr(machine, "COPY_BYTES", 2**20)
     monkeypatch.setattr(machine, "MATRIX_SIZE", 64)
@@ -278,7 +283,7 @@ def test_a_run_writes_figures_that_its_tables_are_made_of(tmp_path, monkeypatch,
     figures = json.loads(path.read_text())
     assert printed.out == report.tables(figures) + "\n"
     assert figures["command"] == (
-        "python -m benchmarks run --subject methods,filters,spectral,diffusion "
+        "python -m benchmarks run --subject methods,compiled,filters,spectral,diffusion "
         "--library numpy --peers scipy --quick --patience 0.05"
     )
     (case,) = figures["subjects"]["methods"]["cases"]
@@ -348,3 +353,26 @@ def test_the_committed_choices_are_mostly_right():
     (numpy_choices,) = (row for row in figures["subjects"]["methods"]["choices"] if row["library"] == "numpy")
     assert numpy_choices["count"] >= 60
     assert numpy_choices["within_margin"] >= 0.9 * numpy_choices["count"]
+
+
+def test_the_constants_of_compiled_loops_are_found_again(monkeypatch):
+    """From times that follow the formula: a start, so much a sample and so much a product."""
+    start, sample, product = 50e-6, 700e-12, 30e-12
+
+    def predicted(pair, patience):
+        work = [
+            pair.samples * pair.width * (pair.sweeps * sample + taps * len(pair.axes) * product) for taps in (5, 45)
+        ]
+        return [{"fastest_s": start + seconds} for seconds in work]
+
+    monkeypatch.setattr(compiled_rates, "_times", predicted)
+    monkeypatch.setattr(compiled_rates, "_start", lambda patience: {"fastest_s": start})
+    found = compiled_rates.measure(1.0)["measured"]
+    assert (found["call"], found["copy"], found["line_product"]) == (50_000_000, 700, 30)
+
+
+def test_constants_without_compiled_loops_are_measured_without_them():
+    before = compiled.WORK
+    with rates.without_compiled_loops():
+        assert compiled.why_not(10**12, "float32") is not None
+    assert before == compiled.WORK

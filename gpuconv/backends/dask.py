@@ -17,6 +17,7 @@ import numpy as np
 from gpuconv.backends import dask_stencil
 from gpuconv.backends.generic.polyphase import Rates
 from gpuconv.backends.registry import Implementation, forced_backend, select, use_backend
+from gpuconv.backends.threads import single_thread
 from gpuconv.core.boundary import Span, extend_all
 from gpuconv.core.dtypes import DtypeRule, complex_of, is_complex, is_integer
 from gpuconv.core.namespace import dtype_name, home_of, read_image
@@ -135,8 +136,8 @@ def _run_block(
         Span(axis, block.shape[axis], size, 0, block.shape[axis] - size + 1, "constant") for axis, size in taps
     )
     problem = _block_problem(block, _flatten(weights)[0], spans)
-    # A block runs in a thread of its own, without the settings of the one that made the graph.
-    with use_backend(forced), np.errstate(over="ignore", invalid="ignore"):
+    # A block runs in a thread of its own, without the settings of the one that made the graph, beside other blocks.
+    with use_backend(forced), single_thread(), np.errstate(over="ignore", invalid="ignore"):
         return select(primitive, problem)(block, weights, spans, 0, *options)
 
 

@@ -48,11 +48,10 @@ def array_libraries() -> list[Library]:
 
 def compilers() -> list[Library]:
     """Every optional compiler, installed or not."""
-    unused = "no backend compiles with it yet, NumPy arrays go through SciPy's loops"
-    numba = _describe("numba", lambda _: unused[0].upper() + unused[1:], '"gpuconv[cpu]"')
-    if _import("numba") == (None, ""):
-        return [Library("numba", None, f"Not installed, and not missed: {unused}.")]
-    return [numba]
+    # Here, since it brings SciPy's filters with it.
+    from gpuconv.backends.cpu import compiled
+
+    return [_describe("numba", lambda _: compiled.PURPOSE, f'"gpuconv[cpu]". {compiled.WITHOUT}')]
 
 
 def cpu_state() -> str:

@@ -40,3 +40,15 @@ def wavenumbers(size: int, half: bool = False) -> np.ndarray:
 def nyquist(size: int) -> int | None:
     """The bin of an even size whose wave is sampled twice per period, and has no sine; None for odd sizes."""
     return size // 2 if size > 0 and size % 2 == 0 else None
+
+
+# Samples whose spectra stay in the cache of a CPU until the inverse transform reads them, and lines of which a
+# transform does several at a time. 10 million samples under 1025 taps in blocks of 16,384, single precision, two
+# threads: 2^16 samples 128 ms, 2^17 65, 2^18 54, 2^19 49, 2^20 52; one block at a time 300.
+SAMPLES_TOGETHER = 2**18
+LINES_TOGETHER = 4
+
+
+def blocks_together(lines: int, length: int) -> int:
+    """How many blocks of one axis are transformed in one call on a CPU, each of so many lines."""
+    return max(SAMPLES_TOGETHER // (lines * length), -(-LINES_TOGETHER // lines))

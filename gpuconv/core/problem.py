@@ -27,6 +27,8 @@ class KernelFacts:
         Number of outer products that make up the kernel, where known and useful; None otherwise.
     locally_exact : bool
         True if those products meet every single tap to rounding, False if only the kernel as a whole.
+    box : bool
+        True for a line of many equal taps, known to be.
     bits : int or None
         Integer kernels: ``2**bits`` is no less than the sum of the magnitudes of the taps; None if unknown.
     """
@@ -37,6 +39,7 @@ class KernelFacts:
     rank: int | None = None
     locally_exact: bool = True
     bits: int | None = None
+    box: bool = False
 
     @property
     def taps(self) -> int:

@@ -52,6 +52,9 @@ RATES = {
     # Not the medians over the probes but values within their spread, which is a factor of two to three, that choose no
     # worse on random problems; the results have both.
     "numpy": Rates(560, 400, 240, 330, 6_000_000, 0, _MEASURED),
+    # Large work on NumPy arrays where numba is installed: compiled loops, on two threads. `copy` is a sample that a
+    # sweep reads and writes; windows and transforms are still those of "numpy".
+    "numba": Rates(560, 20, 240, 600, 60_000_000, 0, "python -m benchmarks run --subject compiled"),
     "array_api_strict": Rates(370, 260, 300, 820, 30_000_000, 2, _MEASURED),
     "torch": Rates(140, 140, 170, 470, 6_700_000, 2, _MEASURED),
     "jax": Rates(410, 500, 310, 1100, 53_000_000, 2, _MEASURED),
@@ -67,6 +70,23 @@ def rates(problem: Problem) -> Rates:
     if problem.library == "jax" and "cuda" in problem.device:
         return RATES["cupy"]
     return RATES.get(problem.library, RATES["numpy"])
+
+
+def compiled_rates(problem: Problem, products: int) -> Rates | None:
+    """Rates of compiled loops, where these do the `products` of passes along axes; None where others do."""
+    if rates(problem) is not RATES["numpy"]:
+        return None
+    # Here, since `import gpuconv` is to load no part of SciPy.
+    from gpuconv.backends.cpu import compiled
+
+    reason = compiled.why_not(products, problem.working_dtype)
+    return RATES["numba"] if reason is None else None
+
+
+def sweep_cost(problem: Problem, rate: Rates, products: int, sweeps: int) -> int:
+    """Cost of `products` of passes along axes on compiled loops, which go `sweeps` times through memory."""
+    samples = max(problem.outputs, prod(problem.shape))
+    return (products * rate.line_product + samples * sweeps * rate.copy) * width(problem) + rate.call
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ METHODS = ("auto", "direct", "separable", "fft", "overlap")
 ACCURACIES = ("norm", "local")
 # Products below which direct summation is done before a rank test would be (a test costs tens of microseconds).
 TESTED_FROM = 100_000
+# Equal taps that are worth knowing of: backends may sum them in fewer additions.
+LONG_BOX = 64
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,9 @@ def kernel_facts(weights: Any, problem: Problem, method: str) -> KernelFacts:
     """Facts of weights in correlation order. The rank is tested where a separable method could pay."""
     facts = problem.kernel
     if not isinstance(weights, np.ndarray):
-        return replace(facts, residency="device" if not problem.traced and problem.library == "cupy" else "traced")
+        return replace(facts, residency=_residency(problem))
+    if weights.ndim == 1:
+        return line_facts(weights, facts, problem)
     bits = _bits(weights) if problem.exact else None
     lengths = [taps for taps in facts.shape if taps > 1]
     worth_it = method == "auto" and len(lengths) > 1 and problem.outputs * facts.taps >= TESTED_FROM
@@ -195,6 +199,19 @@ def kernel_facts(weights: Any, problem: Problem, method: str) -> KernelFacts:
     if factors is None:
         return KernelFacts(facts.shape, facts.dtype, "host", bits=bits)
     return KernelFacts(facts.shape, facts.dtype, "host", len(factors.banks), factors.locally_exact, bits)
+
+
+def line_facts(taps: Any, facts: KernelFacts, problem: Problem) -> KernelFacts:
+    """Facts of a line of taps in correlation order, of which `facts` are known. Of `problem` the kernel is ignored."""
+    if not isinstance(taps, np.ndarray):
+        return replace(facts, residency=_residency(problem))
+    box = taps.size >= LONG_BOX and bool((taps == taps[0]).all())
+    return KernelFacts(facts.shape, facts.dtype, "host", bits=_bits(taps) if problem.exact else None, box=box)
+
+
+def _residency(problem: Problem) -> str:
+    """Where weights are whose values are not at hand."""
+    return "device" if not problem.traced and problem.library == "cupy" else "traced"
 
 
 def _bits(weights: np.ndarray) -> int:

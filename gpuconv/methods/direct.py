@@ -12,11 +12,13 @@ from gpuconv.core.problem import Problem
 from gpuconv.methods.costs import (
     Estimate,
     cast_memory,
+    compiled_rates,
     extension_cost,
     extension_memory,
     rates,
     result_memory,
     scratch_memory,
+    sweep_cost,
     width,
 )
 
@@ -32,6 +34,12 @@ def why_not(problem: Problem) -> str | None:
 def estimate(problem: Problem) -> Estimate:
     rate = rates(problem)
     taps = problem.kernel.taps
+    compiled = compiled_rates(problem, problem.outputs * taps) if len(problem.spans) == 1 else None
+    if compiled is not None:
+        # Equal taps are doubled up: about six units of work for each doubling.
+        summed = min(6 * taps.bit_length(), taps) if problem.kernel.box else taps
+        cost = sweep_cost(problem, compiled, problem.outputs * summed, 1)
+        return Estimate(cost, cast_memory(problem) + result_memory(problem), local_bound(problem, taps))
     per_product = rate.line_product if len(problem.spans) == 1 else rate.product
     cost = (
         problem.outputs * taps * per_product * width(problem)

@@ -7,10 +7,10 @@ from typing import Any
 
 from gpuconv.backends import registry
 from gpuconv.core.dtypes import EPS, ITEMSIZE, is_complex, largest_magnitude
-from gpuconv.core.frequencies import fast_length
+from gpuconv.core.frequencies import blocks_together, fast_length
 from gpuconv.core.namespace import cast, home_of
 from gpuconv.core.problem import Problem
-from gpuconv.methods.costs import Estimate, cast_memory, extension_cost, extension_memory, rates, result_memory
+from gpuconv.methods.costs import RATES, Estimate, cast_memory, extension_cost, extension_memory, rates, result_memory
 
 # Rounding of three transforms of n = 2^m samples is below (3 + 3 sqrt(5) + 3) m unit roundoffs, relative to the norms
 # of both factors (C. Percival, Math. Comp. 72, 2003, theorem 5.1, DOI 10.1090/S0025-5718-02-01419-9). In eps, which is
@@ -72,9 +72,12 @@ def fourier_estimate(problem: Problem, lengths: tuple[int, ...], count: int) -> 
     split = is_complex(problem.kernel.dtype) and not is_complex(problem.dtype)
     kernels = 2 if split else 1
     itemsize = ITEMSIZE["float64" if problem.exact else problem.working_dtype]
+    together = 1
+    if len(lengths) == 1 and not split and rate is RATES["numpy"]:
+        together = max(min(blocks_together(max(batches, 1), samples), count), 1)
     transforms = count * batches * (1 + kernels) + kernels
-    cost = transforms * samples * logs * rate.butterfly * (itemsize // 4) + 10 * rate.call * count
-    block = samples * itemsize * batches
+    cost = transforms * samples * logs * rate.butterfly * (itemsize // 4) + 10 * rate.call * -(-count // together)
+    block = samples * itemsize * batches * together
     # A block, padded, its spectrum, the product and what comes back, all about as large; the kernel's beside them.
     memory = (5 + (count > 1)) * block + 3 * kernels * samples * itemsize
     memory += cast_memory(problem) + result_memory(problem)

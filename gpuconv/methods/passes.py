@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from gpuconv.methods.describe import (
     Options,
     correlation_order,
     image_facts,
-    kernel_facts,
+    line_facts,
     normal_options,
     read_fill,
     read_spans,
@@ -105,11 +106,21 @@ def _pass_by_pass(x: Any, described: Described, plans: Sequence[Plan], cval: Any
 def _plan_passes(described: Described) -> list[Plan]:
     """A plan per axis, each for the array that the passes before it leave."""
     problem = described.problem
-    shape, plans = list(problem.shape), []
-    for span, line in zip(problem.spans, described.weights, strict=True):
-        facts = KernelFacts((span.taps,), dtype_name(line.dtype), problem.kernel.residency)
-        step = replace(problem, shape=tuple(shape), dtype=problem.working_dtype, spans=(span,), kernel=facts)
-        step = replace(step, kernel=kernel_facts(line, step, "auto"))
-        plans.append(choose_plan(step, Options("convolve", accuracy=problem.accuracy)))
+    facts = tuple(_line_facts(line, problem) for line in described.weights)
+    options = Options("convolve", accuracy=problem.accuracy)
+    return [choose_plan(step, options) for step in _steps(problem, facts)]
+
+
+def _line_facts(line: Any, problem: Problem) -> KernelFacts:
+    facts = KernelFacts((line.shape[0],), dtype_name(line.dtype), problem.kernel.residency)
+    return line_facts(line, facts, problem)
+
+
+@lru_cache(maxsize=1024)
+def _steps(problem: Problem, facts: tuple[KernelFacts, ...]) -> tuple[Problem, ...]:
+    """The problem of every pass, the same objects for the same call: small work would spend its time on making them."""
+    shape, steps = list(problem.shape), []
+    for span, kernel in zip(problem.spans, facts, strict=True):
+        steps.append(replace(problem, shape=tuple(shape), dtype=problem.working_dtype, spans=(span,), kernel=kernel))
         shape[span.axis] = span.count
-    return plans
+    return tuple(steps)

@@ -16,11 +16,13 @@ from gpuconv.core.problem import Problem
 from gpuconv.methods.costs import (
     Estimate,
     cast_memory,
+    compiled_rates,
     extension_cost,
     extension_memory,
     rates,
     result_memory,
     scratch_memory,
+    sweep_cost,
     width,
 )
 from gpuconv.methods.direct import local_bound
@@ -152,7 +154,10 @@ def estimate(problem: Problem) -> Estimate:
         products += size * span.taps
         calls += 1 + rate.calls_per_tap * span.taps
     terms = problem.kernel.rank or 1
+    compiled = compiled_rates(problem, terms * problem.outputs * sum(span.taps for span in problem.spans))
     cost = terms * (products * rate.line_product * width(problem) + calls * rate.call) + extension_cost(problem)
+    if compiled is not None:
+        cost = sweep_cost(problem, compiled, terms * products, len(problem.spans) - 1)
     # Two passes' arrays and the sum of terms; complex passes are real ones on parts, copied in and out.
     arrays = (2 if terms == 1 else 3) + 2 * is_complex(problem.rule.accumulator)
     memory = (

@@ -184,7 +184,8 @@ def test_installed_libraries_have_a_version_and_absent_ones_a_remedy(monkeypatch
     assert rows["numba"] == devices.Library(
         "numba",
         None,
-        "Not installed, and not missed: no backend compiles with it yet, NumPy arrays go through SciPy's loops.",
+        'Not installed. To have it: pip install "gpuconv[cpu]". Without it SciPy and NumPy do all work on NumPy '
+        "arrays, large work several times slower.",
     )
     assert all(library.state.endswith(".") and ".." not in library.state for library in rows.values())
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
 import gpuconv
+from gpuconv.backends.cpu import fourier
+from gpuconv.core.boundary import Span
 from gpuconv.methods import overlap
+from gpuconv.methods.fft import norm_bound
 from tests import reference
 from tests.assertions import assert_close
 from tests.blocks import blocks_of, short_blocks
@@ -77,3 +82,29 @@ def test_blocks_need_less_memory_than_one_transform():
     x, kernel = np.zeros((2048, 2048), np.float32), np.zeros((31, 31))
     estimates = dict(gpuconv.plan_convolution(x, kernel).estimates)
     assert estimates["overlap"].memory < estimates["fft"].memory / 2
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex128", "uint8"])
+def test_blocks_transformed_together_give_what_single_ones_give(dtype, rng, monkeypatch):
+    """On NumPy arrays several blocks of one axis are rows of one transform; NaN stays in the footprint all the same."""
+
+    kernel = rng.integers(-9, 9, 40) if dtype == "uint8" else rng.normal(size=40)
+    for shape, axis in (((3000,), 0), ((2, 1500), 1), ((1500, 2, 3), 0)):
+        x = rng.integers(0, 200, shape).astype(dtype)
+        images = [x]
+        if dtype != "uint8":
+            images.append(x.copy())
+            images[1].flat[x.size // 2] = np.nan
+        for image, boundary in itertools.product(images, ("reflect", "constant")):
+            spans = (Span(axis, shape[axis], 40, -20, shape[axis], boundary),)
+            monkeypatch.setattr(fourier, "blocks_together", lambda lines, length: 1)
+            expected = fourier.correlate_fourier(image, kernel, spans, 2, (128,))
+            monkeypatch.setattr(fourier, "blocks_together", lambda lines, length: 5)
+            result = fourier.correlate_fourier(image, kernel, spans, 2, (128,))
+            assert result.dtype == expected.dtype
+            assert np.array_equal(np.isnan(result), np.isnan(expected))
+            if dtype == "uint8":
+                assert np.array_equal(result, expected)
+            else:
+                bound = norm_bound(128, dtype) * 200 * np.sqrt(128) * np.linalg.norm(kernel)
+                np.testing.assert_allclose(result, expected, rtol=0, atol=bound)

@@ -1,4 +1,4 @@
-"""NumPy arrays at the speed of SciPy's compiled loops. All of it on one screen."""
+"""NumPy arrays: SciPy's compiled loops for small work, loops of our own for the rest. All of it on one screen."""
 
 from gpuconv.backends.cpu import fourier, lines, polyphase, separable, stencil, transforms, tridiagonal, windows
 from gpuconv.backends.registry import Implementation

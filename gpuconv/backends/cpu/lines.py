@@ -1,12 +1,16 @@
-"""Along one axis, through SciPy's compiled loop. It sums in double precision, whatever the dtype."""
+"""Along one axis: SciPy's compiled loop for small work, loops compiled for this machine for the rest.
+
+SciPy's loop sums in double precision, whatever the dtype.
+"""
 
 from __future__ import annotations
 
-from math import sqrt
+from math import prod, sqrt
 from typing import Any
 
 import numpy as np
 
+from gpuconv.backends.cpu import compiled
 from gpuconv.backends.cpu.originals import ndimage_correlate1d
 from gpuconv.backends.cpu.windows import correlate_slices
 from gpuconv.core.boundary import Span, extend
@@ -20,6 +24,8 @@ _DOUBLE_EPSILON = 2.0**-52
 def correlate_axis(x: np.ndarray, taps: np.ndarray, spans: tuple[Span], cval: Any) -> np.ndarray:
     """``y[i] = sum_j taps[j] x~[first + i + j]`` along the axis of the only span."""
     (span,) = spans
+    if compiled.why_not(prod(output_shape(x.shape, spans)) * taps.size, x.dtype) is None:
+        return correlate_large(x, taps, span, cval)
     if is_complex(taps.dtype.name) or is_complex(x.dtype.name):
         return _correlate_complex(x, taps, span, cval)
     step = taps_at_once(x.dtype, taps)
@@ -33,6 +39,22 @@ def correlate_axis(x: np.ndarray, taps: np.ndarray, spans: tuple[Span], cval: An
         samples = x[_along(x.ndim, span.axis, start, length)]
         total += _correlate_line(samples, part, Span(span.axis, length, part.size, 0, span.count, "constant"), 0.0)
     return total
+
+
+def correlate_large(x: np.ndarray, taps: np.ndarray, span: Span, cval: Any) -> np.ndarray:
+    """All work on compiled loops, whatever its size; complex taps as two real lines of taps."""
+    from gpuconv.backends.cpu.axis import correlate_axis as correlate
+
+    if taps.dtype.kind != "c":
+        return correlate(x, taps, span, cval)
+    real, imaginary = (correlate(x, part, span, cval) for part in (taps.real, taps.imag))
+    if x.dtype.kind != "c":
+        result = np.empty(real.shape, np.result_type(x.dtype, np.complex64))
+        result.real, result.imag = real, imaginary
+        return result
+    real.real -= imaginary.imag
+    real.imag += imaginary.real
+    return real
 
 
 def taps_at_once(dtype: np.dtype, taps: np.ndarray) -> int:

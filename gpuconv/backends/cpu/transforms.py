@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.cpu.fourier import THREADED_FROM
+from gpuconv.backends.cpu.fourier import workers_for
 
 
 def fourier_forward(x: np.ndarray, axes: tuple[int, ...], lengths: tuple[int, ...]) -> np.ndarray:
@@ -14,7 +14,7 @@ def fourier_forward(x: np.ndarray, axes: tuple[int, ...], lengths: tuple[int, ..
     from scipy import fft
 
     call = fft.fftn if x.dtype.kind == "c" else fft.rfftn
-    return call(x, s=lengths, axes=axes, workers=_workers(x))
+    return call(x, s=lengths, axes=axes, workers=workers_for(x))
 
 
 def fourier_inverse(spectrum: np.ndarray, axes: tuple[int, ...], lengths: tuple[int, ...], dtype: str) -> np.ndarray:
@@ -22,7 +22,7 @@ def fourier_inverse(spectrum: np.ndarray, axes: tuple[int, ...], lengths: tuple[
     from scipy import fft
 
     call = fft.ifftn if np.dtype(dtype).kind == "c" else fft.irfftn
-    return call(spectrum, s=lengths, axes=axes, workers=_workers(spectrum)).astype(dtype, copy=False)
+    return call(spectrum, s=lengths, axes=axes, workers=workers_for(spectrum)).astype(dtype, copy=False)
 
 
 def cosine_transform(x: np.ndarray, axis: int, kind: str, inverse: bool) -> np.ndarray:
@@ -30,8 +30,4 @@ def cosine_transform(x: np.ndarray, axis: int, kind: str, inverse: bool) -> np.n
     from scipy import fft
 
     call: Any = {"dct": (fft.dct, fft.idct), "dst": (fft.dst, fft.idst)}[kind][inverse]
-    return call(x, type=2, axis=axis, norm="ortho", workers=_workers(x))
-
-
-def _workers(x: np.ndarray) -> int:
-    return -1 if x.size >= THREADED_FROM else 1
+    return call(x, type=2, axis=axis, norm="ortho", workers=workers_for(x))

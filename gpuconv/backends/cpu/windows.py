@@ -1,4 +1,4 @@
-"""Over N-D windows: SciPy's compiled loop for small work, cache-sized NumPy slices for the rest."""
+"""Over N-D windows: SciPy's compiled loop for small work, compiled loops of ours or NumPy slices for the rest."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gpuconv.backends.cpu import compiled
 from gpuconv.backends.cpu.originals import ndimage_correlate
 from gpuconv.backends.generic.windows import taps_of, taps_per_partial_sum
 from gpuconv.core.boundary import Span, extend_all
@@ -25,6 +26,10 @@ SCIPY_WORK = 200_000
 
 def correlate_windows(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span], cval: Any) -> np.ndarray:
     """``y[i] = sum_j kernel[j] x~[first + i + j]`` with i and j over the axes of `spans`."""
+    if why_not_compiled(x, kernel, spans) is None:
+        from gpuconv.backends.cpu.windows_dense import correlate_dense
+
+        return correlate_dense(x, kernel, spans, cval)
     if x.size * kernel.size <= SCIPY_WORK and scipy_meets_definition(x, kernel, spans, cval):
         origins = [0] * x.ndim
         for span in spans:
@@ -32,6 +37,13 @@ def correlate_windows(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span], 
         weights = kernel.reshape(kernel_shape_among(x.ndim, spans))
         return ndimage_correlate(x, weights, output=x.dtype, mode=spans[0].boundary, cval=cval, origin=origins)
     return correlate_slices(x, kernel, spans, cval)
+
+
+def why_not_compiled(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span]) -> str | None:
+    """Why compiled loops do not do this; None if they do."""
+    if not 2 <= len(spans) <= 3:
+        return f"compiled loops go over windows of two or three axes, these have {len(spans)}"
+    return compiled.why_not(prod(output_shape(x.shape, spans)) * kernel.size, x.dtype)
 
 
 def scipy_meets_definition(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span], cval: Any) -> bool:

@@ -1,0 +1,178 @@
+"""Compiled loops along lines and across lines. See `compiled` for the rules.
+
+Addresses and strides are in bytes, counts in samples. `sums` holds the addresses of `sum_line` and `sum_rows`, and the
+bytes of a sample. Taps come as their address, how many there are, how many are summed together, and whether all are
+equal: then the address is that of one tap and two ones. The fill value comes as the address of its parts and their
+number.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gpuconv.backends.cpu.bands import begin, keep, listed
+from gpuconv.backends.cpu.boxes import double_up
+from gpuconv.backends.cpu.compiling import Loop, inner
+from gpuconv.backends.cpu.vectors import ROWS, call_line, call_rows, copy_word
+
+WORD4, WORD8 = np.int32(0), np.int64(0)
+
+
+@inner
+def copy_samples(width: int, destination: int, source: int, stride: int, count: int) -> None:
+    if width == 4:
+        for i in range(count):
+            copy_word(WORD4, destination + i * 4, source + i * stride)
+    else:
+        for i in range(count):
+            copy_word(WORD8, destination + i * 8, source + i * stride)
+
+
+@inner
+def fill_samples(width: int, destination: int, fill: Any, count: int) -> None:
+    """`count` samples of the fill value; its two parts in turn for complex numbers."""
+    for part in range(fill[1]):
+        for i in range(part, count, fill[1]):
+            copy_samples(width, destination + i * width, fill[0] + part * width, 0, 1)
+
+
+@inner
+def source_of(position: int, size: int, first: int, before: Any, after: Any) -> int:
+    """Index of the sample at `position` of an extended axis; -1 for the fill value."""
+    if position < 0:
+        return before[position - first]
+    if position < size:
+        return position
+    return after[position - max(first, size)]
+
+
+@inner
+def load_line(
+    width: int, fill: Any, destination: int, source: int, layout: Any, start: int, count: int, before: Any, after: Any
+) -> None:
+    """Samples ``start : start + count`` of the extended line at `source`, without gaps. layout: see `_lines`."""
+    size, first, stride, channels, channel_stride = layout[0], layout[1], layout[2], layout[3], layout[4]
+    e = start
+    while e < start + count:
+        place = destination + (e - start) * channels * width
+        position = first + e
+        if 0 <= position < size:
+            run = min(size - position, start + count - e)
+            at = source + position * stride
+            if channels == 1:
+                copy_samples(width, place, at, stride, run)
+            elif channel_stride == width and stride == channels * width:
+                copy_samples(width, place, at, width, run * channels)
+            else:
+                for i in range(run):
+                    copy_samples(width, place + i * channels * width, at + i * stride, channel_stride, channels)
+            e += run
+            continue
+        index = source_of(position, size, first, before, after)
+        if index >= 0:
+            copy_samples(width, place, source + index * stride, channel_stride, channels)
+        else:
+            fill_samples(width, place, fill, channels)
+        e += 1
+
+
+def _lines(band: int, bands: int, table: int) -> None:
+    """Along lines whose samples, or groups of neighbouring `channels`, follow each other.
+
+    layout: size, first, stride, channels, channel stride, source, destination, lines of the outer and inner loop,
+    their strides in source and destination, outputs per line, outputs per block.
+    """
+    sums, taps, fill = listed(table, 0), listed(table, 1), listed(table, 2)
+    layout, before, after = listed(table, 3), listed(table, 4), listed(table, 5)
+    size, first, stride, channels, channel_stride = layout[0], layout[1], layout[2], layout[3], layout[4]
+    source, destination, outer, lines = layout[5], layout[6], layout[7], layout[8]
+    count, block, width = layout[13], layout[14], sums[2]
+    step = channels * width
+    blocks = (count + block - 1) // block
+    tasks = outer * lines * blocks
+    scratch = np.empty((block + taps[1] - 1) * step, np.uint8)
+    sizes = len(scratch) if taps[3] else 0
+    doubled = np.empty((2, sizes), np.uint8)
+    whole = stride == step and (channels == 1 or channel_stride == width)
+    for task in range(tasks * band // bands, tasks * (band + 1) // bands):
+        line, part = task // blocks, task % blocks
+        a, b = line // lines, line % lines
+        start = part * block
+        outputs = min(block, count - start)
+        needed = outputs + taps[1] - 1
+        at = source + a * layout[9] + b * layout[10]
+        if whole and first + start >= 0 and first + start + needed <= size:
+            read = at + (first + start) * stride
+        else:
+            read = begin(scratch)
+            load_line(width, fill, read, at, layout, start, needed, before, after)
+        write = destination + a * layout[11] + b * layout[12] + start * step
+        if taps[3]:
+            call_line(sums[0], (taps[0], 1, 1, begin(doubled[0]), read, width, needed * channels, 0))
+            across = outputs * channels
+            double_up(sums, taps, begin(doubled[0]), begin(doubled[1]), step, write, 0, 1, across)
+        else:
+            call_line(sums[0], (taps[0], taps[1], taps[2], write, read, step, outputs * channels, 0))
+    keep(scratch)
+    keep(doubled)
+
+
+@inner
+def fill_table(
+    table: Any, at: int, stride: int, fill: int, size: int, first: int, start: int, before: Any, after: Any
+) -> None:
+    """Addresses of the rows at positions ``first + start``, ``first + start + 1``, ... of an extended axis."""
+    for e in range(len(table)):
+        index = source_of(first + start + e, size, first, before, after)
+        table[e] = fill if index < 0 else at + index * stride
+
+
+def _columns(band: int, bands: int, table: int) -> None:
+    """Across lines: every output row is a sum of source rows, whose samples have no gaps.
+
+    layout: size, first, stride of rows in the source, of rows in the result, samples per row, source, destination,
+    outer and inner loop, their strides in source and destination, output rows, rows and samples of a block.
+    """
+    sums, taps, fill = listed(table, 0), listed(table, 1), listed(table, 2)
+    layout, before, after = listed(table, 3), listed(table, 4), listed(table, 5)
+    size, first, stride, pitch, across = layout[0], layout[1], layout[2], layout[3], layout[4]
+    source, destination, outer, lines = layout[5], layout[6], layout[7], layout[8]
+    count, block, strip, width = layout[13], layout[14], layout[15], sums[2]
+    blocks, strips = (count + block - 1) // block, (across + strip - 1) // strip
+    tasks = outer * lines * blocks * strips
+    filled = np.empty(strip * width, np.uint8)
+    fill_samples(width, begin(filled), fill, strip)
+    doubled = np.empty((2, (block + taps[1] - 1) * strip * width if taps[3] else 0), np.uint8)
+    for task in range(tasks * band // bands, tasks * (band + 1) // bands):
+        # Strips side by side come last, so that a band walks down the rows within one.
+        part, rest = task % blocks, task // blocks
+        left, line = (rest % strips) * strip, rest // strips
+        a, b = line // lines, line % lines
+        start = part * block
+        rows, samples = min(block, count - start), min(strip, across - left)
+        reads = np.empty(rows + taps[1] - 1, np.int64)
+        at = source + a * layout[9] + b * layout[10] + left * width
+        fill_table(reads, at, stride, begin(filled), size, first, start, before, after)
+        write = destination + a * layout[11] + b * layout[12] + start * pitch + left * width
+        done = 0
+        if taps[3]:
+            for e in range(len(reads)):
+                place = begin(doubled[0]) + e * samples * width
+                call_line(sums[0], (taps[0], 1, 1, place, reads[e], width, samples, 0))
+            step = samples * width
+            double_up(sums, taps, begin(doubled[0]), begin(doubled[1]), step, write, pitch, rows, samples)
+            done = rows
+        while done < rows:
+            some = ROWS if done + ROWS <= rows else 1
+            place, place_read = write + done * pitch, begin(reads) + 8 * done
+            call_rows(sums[1], (taps[0], taps[1], taps[2], place, pitch, place_read, 0, samples, some))
+            done += some
+        keep(reads)
+    keep(filled)
+    keep(doubled)
+
+
+LINES = Loop(_lines)
+COLUMNS = Loop(_columns)

@@ -1,0 +1,231 @@
+"""Windows of two or three axes of a large array on compiled loops: how memory is walked, and cut into blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+from math import isqrt, prod
+from typing import Any
+
+import numpy as np
+
+from gpuconv.backends.cpu.axis import (
+    CHANNELS,
+    Dimension,
+    aligned,
+    fill_values,
+    memory_order,
+    merged,
+    numbers_of,
+    real_taps,
+)
+from gpuconv.backends.cpu.bands import launch
+from gpuconv.backends.cpu.compiled import ONE_SUM, Edges, address, band_count, real_dtype
+from gpuconv.backends.cpu.vectors import REGISTER_BYTES, ROWS
+from gpuconv.backends.cpu.windows_loops import WINDOWS
+from gpuconv.backends.cpu.windows_tiles import GROUP_NUMBERS, SHARED_FROM, STRIP, window_address
+from gpuconv.core.boundary import Span
+
+# Outputs of a block: bytes of a row (a quarter of it where there are planes), rows on top of those of the taps, planes.
+ROW_BYTES = 8192
+BLOCK_ROWS = 16
+BLOCK_PLANES = 8
+# Bytes of a block, extended, above which it gets fewer planes: half of a second-level cache.
+BLOCK_BYTES = 2**19
+# Rows this far apart compete for the same places in the first-level cache.
+PAGE = 4096
+
+
+def correlate_dense(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span], cval: Any) -> np.ndarray:
+    """``y[i] = sum_j kernel[j] x~[first + i + j]`` over two or three axes; complex kernels as two real ones."""
+    if kernel.dtype.kind != "c":
+        return _correlate(aligned(x), kernel, spans, cval)
+    real, imaginary = (_correlate(aligned(x), part, spans, cval) for part in (kernel.real, kernel.imag))
+    if x.dtype.kind != "c":
+        result = np.empty(real.shape, np.result_type(x.dtype, np.complex64))
+        result.real, result.imag = real, imaginary
+        return result
+    real.real -= imaginary.imag
+    real.imag += imaginary.real
+    return real
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis that windows move along: its span, and the strides of source and result in bytes."""
+
+    span: Span
+    source: int = 0
+    destination: int = 0
+
+    def numbers(self, block: int) -> list[int]:
+        """What the loop needs of it. block: how many outputs are computed from one block of scratch."""
+        span = self.span
+        return [span.size, span.first, self.source, self.destination, span.count, block, span.taps]
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Planes, rows and columns of `x`, the taps in the same order, and what lies around and inside."""
+
+    x: np.ndarray
+    result: np.ndarray
+    axes: tuple[Axis, Axis, Axis]
+    taps: np.ndarray
+    outer: tuple[Dimension, ...]
+    channels: Dimension
+
+
+def _correlate(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span], cval: Any) -> np.ndarray:
+    order = memory_order(x)
+    walk = _walk(x, kernel, spans, order)
+    if walk is None:
+        # The axes of the windows innermost, without gaps.
+        axes = [span.axis for span in spans]
+        order = (*(axis for axis in order if axis not in axes), *(axis for axis in order if axis in axes))
+        x = np.ascontiguousarray(x.transpose(order)).transpose(np.argsort(order))
+        walk = _walk(x, kernel, spans, order)
+        assert walk is not None, "lines without gaps can be walked along"
+    _run(walk, fill_values(cval, x.dtype))
+    return walk.result
+
+
+def _walk(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span], order: Sequence[int]) -> Walk | None:
+    """How to go through `x`, whose axes have this order in memory; None where it does not lend itself to that."""
+    ranked = sorted(range(len(spans)), key=lambda place: order.index(spans[place].axis))
+    taps = real_taps(kernel, x.dtype).transpose(ranked)
+    shape = list(x.shape)
+    for span in spans:
+        shape[span.axis] = span.count
+    result = np.empty([shape[axis] for axis in order], x.dtype).transpose(np.argsort(order))
+    axes = [Axis(spans[place], x.strides[spans[place].axis], result.strides[spans[place].axis]) for place in ranked]
+    width = real_dtype(x.dtype).itemsize
+    moved = [axis.span.axis for axis in axes]
+    last = order.index(moved[-1])
+    outer, inside = (
+        [Dimension(x.shape[axis], x.strides[axis], result.strides[axis]) for axis in part if axis not in moved]
+        for part in (order[:last], order[last:])
+    )
+    inside = merged([*inside, Dimension(x.itemsize // width, width, width)]) or [Dimension(1, width, width)]
+    if len(inside) > 1:
+        return None
+    channels = inside[0]
+    if channels.count > CHANNELS:  # columns of their own, of windows that are one column wide
+        columns = Span(-1, channels.count, 1, 0, channels.count, "constant")
+        axes.append(Axis(columns, channels.source, channels.destination))
+        channels = Dimension(1, width, width)
+        taps = taps[..., np.newaxis]
+    if len(axes) > 3:
+        return None
+    if len(axes) < 3:
+        axes.insert(0, Axis(Span(-1, 1, 1, 0, 1, "constant")))
+        taps = taps[np.newaxis]
+    return Walk(x, result, (axes[0], axes[1], axes[2]), np.ascontiguousarray(taps), tuple(merged(outer)), channels)
+
+
+def groups(taps: Sequence[int]) -> tuple[int, int, int]:
+    """How many planes, rows and columns of taps are summed in a row before their sum joins the total.
+
+    With b products in a row and m such sums, none is rounded more than ``b + m - 1`` times by half an eps, which stays
+    below the documented ``2 sqrt(n) eps``. Groups are as many rows high as may be: these share what they load.
+    """
+    _, rows, columns = taps
+    most = ONE_SUM if prod(taps) <= ONE_SUM else 3 * isqrt(prod(taps))
+    if rows * columns <= most:
+        return most // (rows * columns), rows, columns
+    if rows <= most:
+        return 1, rows, most // rows
+    return 1, -(-rows // -(-rows // most)), 1
+
+
+@dataclass(frozen=True)
+class Strips:
+    """Taps of one shape cut into strips and groups: see `windows_tiles`. Arrays with one entry per strip.
+
+    order: where the taps of strips, one after another, are in the kernel; starts: where each strip begins among them.
+    """
+
+    order: np.ndarray
+    starts: np.ndarray
+    places: np.ndarray
+    rows: np.ndarray
+    groups: np.ndarray
+
+    @classmethod
+    @lru_cache(maxsize=64)
+    def of(cls, shape: tuple[int, int, int]) -> Strips:
+        numbers = np.arange(prod(shape)).reshape(shape)
+        together = groups(shape)
+        places, parts, ends = [], [], []
+        for corner in product(*(range(0, size, step) for size, step in zip(shape, together, strict=True))):
+            planes, rows, columns = (
+                range(low, min(low + step, size)) for low, step, size in zip(corner, together, shape, strict=True)
+            )
+            middle = columns.start + len(columns) // STRIP * STRIP
+            for width, lefts in (STRIP, range(columns.start, middle, STRIP)), (1, range(middle, columns.stop)):
+                for plane, left in product(planes, lefts):
+                    places.append((plane, rows.start, left))
+                    parts.append(numbers[plane, rows.start : rows.stop, left : left + width])
+                ends.append(len(places))
+        sizes = np.array([part.size for part in parts])
+        counts = np.array([len(part) for part in parts])
+        order = np.concatenate([part.ravel() for part in parts])
+        return cls(order, np.cumsum(sizes) - sizes, np.array(places), counts, np.array(ends, np.int64))
+
+    def listed(self, taps: np.ndarray, pitches: Sequence[int]) -> np.ndarray:
+        """The list for taps that are in order, and a block with so many bytes between planes, rows and columns."""
+        first_taps = address(taps) + self.starts * taps.itemsize
+        return np.stack([self.places @ np.array(pitches), first_taps, self.rows], axis=1).astype(np.int64)
+
+
+def _run(walk: Walk, fill: np.ndarray) -> None:
+    planes, rows, columns = walk.axes
+    shape = planes.span.taps, rows.span.taps, columns.span.taps
+    step = walk.channels.count * fill.itemsize
+    strips = Strips.of(shape)
+    taps = walk.taps.ravel()[strips.order]
+    blocks = _blocks(walk, step)
+    pitches = _pitches(blocks, shape, step)
+    block_bytes = pitches[0] * (blocks[0] + shape[0] - 1)
+    entries = strips.listed(taps, (*pitches, step))
+    at_once = ROWS if strips.rows.min() >= SHARED_FROM else 1
+    tasks = prod(-(-axis.span.count // block) for axis, block in zip(walk.axes, blocks, strict=True))
+    tasks *= prod(loop.count for loop in walk.outer)
+    numbers = numbers_of(
+        [window_address(fill.dtype), fill.itemsize],
+        [address(entries), address(strips.groups), strips.groups.size // GROUP_NUMBERS, step, pitches[1]],
+        [address(fill), fill.size],
+        [address(walk.x), address(walk.result), at_once, block_bytes, pitches[0]],
+        [number for loop in walk.outer for number in (loop.count, loop.source, loop.destination)],
+        planes.numbers(blocks[0]),
+        rows.numbers(blocks[1]),
+        [*columns.numbers(blocks[2]), walk.channels.count, walk.channels.source],
+    )
+    edges = [Edges.of(axis.span) for axis in walk.axes]
+    bands = band_count(walk.result.size * taps.size, tasks)
+    launch(WINDOWS, bands, *numbers, *(part for each in edges for part in (each.before, each.after)))
+
+
+def _blocks(walk: Walk, step: int) -> tuple[int, int, int]:
+    """Outputs of a block along planes, rows and columns; parts of a row are of nearly equal length."""
+    counts = [axis.span.count for axis in walk.axes]
+    taps = [axis.span.taps for axis in walk.axes]
+    is_flat = counts[0] == taps[0] == 1
+    widest = max((ROW_BYTES if is_flat else ROW_BYTES // 4) // step, 1)
+    columns = -(-counts[2] // -(-counts[2] // widest))
+    rows = min(BLOCK_ROWS + taps[1] // ROWS * ROWS, counts[1])
+    planes = min(BLOCK_PLANES, counts[0])
+    while planes > 1 and _pitches((planes, rows, columns), taps, step)[0] * (planes + taps[0] - 1) > BLOCK_BYTES:
+        planes = (planes + 1) // 2
+    return planes, rows, columns
+
+
+def _pitches(blocks: Sequence[int], taps: Sequence[int], step: int) -> tuple[int, int]:
+    """Bytes between planes and between rows of a block. Rows have room for a register of outputs at least."""
+    row = max(blocks[2] * step, REGISTER_BYTES) + (taps[2] - 1) * step
+    row = -(-row // REGISTER_BYTES) * REGISTER_BYTES
+    if row % PAGE == 0:
+        row += REGISTER_BYTES
+    return row * (blocks[1] + taps[1] - 1), row

@@ -1,0 +1,169 @@
+"""The compiled loop over windows: an extended block of the source into scratch, and from there into the result.
+
+Every task reads the samples of a block of outputs once, and what lies beyond the ends of the axes is put there while
+reading; the copy stays in the cache until the sums are done with it, at one store for dozens of products.
+
+Three axes are looped over: planes, rows, and columns, whose samples may be groups of neighbouring channels. Addresses
+and strides are in bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from gpuconv.backends.cpu.bands import begin, keep, listed
+from gpuconv.backends.cpu.compiling import Loop, inner
+from gpuconv.backends.cpu.loops import copy_samples, fill_samples, source_of
+from gpuconv.backends.cpu.vectors import REGISTER_BYTES, ROWS
+from gpuconv.backends.cpu.windows_tiles import call_windows
+
+
+@intrinsic
+def copy_register(typing: Any, destination: Any, source: Any) -> Any:
+    """As many bytes as a register holds."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = ir.VectorType(ir.IntType(32), REGISTER_BYTES // 4).as_pointer()
+        destination, source = (builder.inttoptr(value, pointer) for value in arguments)
+        builder.store(builder.load(source, align=4), destination, align=4)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
+
+
+@inner
+def copy_neighbours(width: int, destination: int, source: int, count: int) -> None:
+    """`count` samples without gaps. For a few kilobytes that do not begin on a cache line, C's memcpy is slower."""
+    last = count * width - REGISTER_BYTES
+    if last < 0:
+        copy_samples(width, destination, source, width, count)
+        return
+    for done in range(0, last, REGISTER_BYTES):
+        copy_register(destination + done, source + done)
+    copy_register(destination + last, source + last)
+
+
+@inner
+def load_row(
+    width: int, fill: Any, destination: int, source: int, columns: Any, start: int, count: int, before: Any, after: Any
+) -> None:
+    """Columns ``start : start + count`` of the extended row at `source`. columns: see `_windows`."""
+    size, first, stride, channels, channel_stride = columns[0], columns[1], columns[2], columns[7], columns[8]
+    step = channels * width
+    low = max(first + start, 0)
+    high = max(min(first + start + count, size), low)
+    place = destination + (low - first - start) * step
+    if channel_stride == width and (stride == step or high - low == 1):
+        copy_neighbours(width, place, source + low * stride, (high - low) * channels)
+    elif channels == 1:
+        copy_samples(width, place, source + low * stride, stride, high - low)
+    else:
+        for i in range(high - low):
+            copy_samples(width, place + i * step, source + (low + i) * stride, channel_stride, channels)
+    e = start
+    while e < start + count:
+        if low <= first + e < high:
+            e = high - first
+            continue
+        index = source_of(first + e, size, first, before, after)
+        place = destination + (e - start) * step
+        if index < 0:
+            fill_samples(width, place, fill, channels)
+        else:
+            copy_samples(width, place, source + index * stride, channel_stride, channels)
+        e += 1
+
+
+@inner
+def load_block(block: Any, fill: Any, planes: Any, rows: Any, columns: Any, edges: Any) -> None:
+    """The extended block. block: width, destination, source, bytes between its rows and planes, the first position on
+    each axis, and how many."""
+    width, source, row_pitch, plane_pitch = block[0], block[2], block[3], block[4]
+    front, back, top, end, before, after = edges
+    for p in range(block[8]):
+        plane = source_of(planes[1] + block[5] + p, planes[0], planes[1], front, back)
+        for r in range(block[9]):
+            row = source_of(rows[1] + block[6] + r, rows[0], rows[1], top, end)
+            write = block[1] + p * plane_pitch + r * row_pitch
+            if plane < 0 or row < 0:
+                fill_samples(width, write, fill, block[10] * columns[7])
+            else:
+                at = source + plane * planes[2] + row * rows[2]
+                load_row(width, fill, write, at, columns, block[7], block[10], before, after)
+
+
+@inner
+def sum_block(
+    sums: Any, window: int, destination: int, source: int, pitches: Any, planes: int, rows: int, samples: int, few: Any
+) -> None:
+    """Outputs of a block. pitches: bytes between planes and rows, in the result and in the block, and how many rows of
+    outputs may be summed at once. few: a place for rows that do not fill a register."""
+    width = sums[1]
+    for p in range(planes):
+        r = 0
+        while r < rows:
+            some = ROWS if pitches[4] == ROWS and r + ROWS <= rows else 1
+            write = destination + p * pitches[0] + r * pitches[1]
+            read = source + p * pitches[2] + r * pitches[3]
+            if samples * width >= REGISTER_BYTES:
+                call_windows(sums[0], (window, write, pitches[1], read, samples, some))
+            else:
+                call_windows(sums[0], (window, begin(few), REGISTER_BYTES, read, REGISTER_BYTES // width, some))
+                for i in range(some):
+                    copy_samples(width, write + i * pitches[1], begin(few) + i * REGISTER_BYTES, width, samples)
+            r += some
+
+
+def _windows(band: int, bands: int, table: int) -> None:
+    """planes, rows, columns: size, first position, strides in source and result, outputs, outputs of a block, taps;
+    columns also have channels and the stride between them. ends: source, destination, rows of outputs that may be
+    summed at once, bytes of a block and of its planes. outer: count and strides in source and result of each loop
+    around all that. `front` and `back` extend the planes, `top` and `end` the rows, the others the columns."""
+    at = np.int64(0)  # numba would compile `listed` anew for every position that it knows beforehand
+    sums, window, fill, ends = listed(table, at), listed(table, at + 1), listed(table, at + 2), listed(table, at + 3)
+    outer, planes, rows = listed(table, at + 4), listed(table, at + 5), listed(table, at + 6)
+    columns, front, back = listed(table, at + 7), listed(table, at + 8), listed(table, at + 9)
+    top, end, before = listed(table, at + 10), listed(table, at + 11), listed(table, at + 12)
+    edges = front, back, top, end, before, listed(table, at + 13)
+    width = sums[1]
+    scratch = np.empty(ends[3] + REGISTER_BYTES, np.uint8)
+    few = np.empty(ROWS * REGISTER_BYTES, np.uint8)
+    place = (begin(scratch) + REGISTER_BYTES - 1) // REGISTER_BYTES * REGISTER_BYTES
+    pitches = np.array((planes[3], rows[3], ends[4], window[4], ends[2]))
+    block = np.array((width, place, 0, window[4], ends[4], 0, 0, 0, 0, 0, 0))
+    row_blocks = (rows[4] + rows[5] - 1) // rows[5]
+    plane_blocks = (planes[4] + planes[5] - 1) // planes[5]
+    column_blocks = (columns[4] + columns[5] - 1) // columns[5]
+    tasks = row_blocks * plane_blocks * column_blocks
+    for i in range(0, len(outer), 3):
+        tasks *= outer[i]
+    for task in range(tasks * band // bands, tasks * (band + 1) // bands):
+        # Strips side by side come after blocks of rows, so that a band walks down the rows within one.
+        rest, row = task // row_blocks, task % row_blocks * rows[5]
+        rest, column = rest // column_blocks, rest % column_blocks * columns[5]
+        rest, plane = rest // plane_blocks, rest % plane_blocks * planes[5]
+        block[2], write = ends[0], ends[1]
+        for i in range(0, len(outer), 3):
+            position = rest % outer[i]
+            rest //= outer[i]
+            block[2] += position * outer[i + 1]
+            write += position * outer[i + 2]
+        some_planes, some_rows = min(planes[5], planes[4] - plane), min(rows[5], rows[4] - row)
+        some_columns = min(columns[5], columns[4] - column)
+        block[5], block[6], block[7] = plane, row, column
+        block[8], block[9] = some_planes + planes[6] - 1, some_rows + rows[6] - 1
+        block[10] = some_columns + columns[6] - 1
+        load_block(block, fill, planes, rows, columns, edges)
+        write += plane * planes[3] + row * rows[3] + column * columns[3]
+        samples = some_columns * columns[7]
+        sum_block(sums, begin(window), write, place, pitches, some_planes, some_rows, samples, few)
+    keep(scratch)
+    keep(few)
+
+
+WINDOWS = Loop(_windows)
