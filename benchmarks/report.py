@@ -306,6 +306,7 @@ def _worse_choices(before: dict[str, Any], after: dict[str, Any]) -> Iterator[st
 # How the cases of a subject are shown.
 CASE_TABLES: dict[str, Callable[[Sequence[dict[str, Any]]], Iterator[str]]] = {
     "methods": _case_tables,
+    "compiled": partial(_ratio_tables, what="Large work"),
     "filters": _ratio_tables,
     "spectral": partial(_ratio_tables, what="Frequencies"),
     "diffusion": _accuracy_tables,
