@@ -387,9 +387,9 @@ def test_other_libraries_bools_are_refused_with_advice():
 # choose_conv_method and correlation_lags.
 
 
-def test_choose_conv_method_follows_the_plan(xp):
+def test_choose_conv_method_follows_the_plan(xp, rng):
     assert signal.choose_conv_method(make(xp, np.ones(20)), [1.0, 2.0, 1.0]) == "direct"
-    x = make(xp, np.ones((256, 256)))
+    x = make(xp, rng.normal(size=(256, 256)))
     assert signal.choose_conv_method(x, x) == "fft"
     assert signal.choose_conv_method(make(xp, np.ones(3)), x[0, :], mode="valid") == "direct"
     with pytest.raises(ValueError, match="acceptable mode flags"):
@@ -473,7 +473,8 @@ def test_correlate2d_conjugates_the_second_input_also_when_it_is_the_larger_one(
     assert_close(result, originals.signal_correlate(one, other, mode="valid"), taps=4, scale=10.0)
 
 
-@pytest.mark.parametrize("function", signal.__all__)
+# SciPy's sepfir2d is compiled and names no arguments.
+@pytest.mark.parametrize("function", [name for name in signal.__all__ if name != "sepfir2d"])
 def test_signatures_are_scipys(function):
     ours, theirs = (inspect.signature(call).parameters for call in (getattr(signal, function), scipys(function)))
     assert [p.replace(annotation=p.empty) for p in ours.values()] == list(theirs.values())
@@ -481,7 +482,7 @@ def test_signatures_are_scipys(function):
 
 def test_replacing_scipys_functions_does_not_recurse(monkeypatch, rng):
     one, other = rng.normal(size=(6, 7)), rng.normal(size=(3, 3))
-    names = [name for name in signal.__all__ if name not in ("choose_conv_method", "correlation_lags")]
+    names = ["convolve", "convolve2d", "correlate", "correlate2d", "fftconvolve", "oaconvolve"]
     expected = {name: scipys(name)(one, other) for name in names}
     for name in signal.__all__:
         monkeypatch.setattr(scipy.signal, name, getattr(signal, name))
