@@ -48,8 +48,9 @@ def candidates(problem: Problem) -> list[tuple[int, ...]]:
 
 def _even_length(span: Span, length: int) -> int:
     """The shortest length with which no more blocks are needed: the last one then is about as full as the others."""
-    count = max(-(-span.count // (length - span.taps + 1)), 1)
-    return min(fast_length(-(-span.count // count) + span.taps - 1), length)
+    outputs = max(span.count, 1)
+    count = -(-outputs // (length - span.taps + 1))
+    return min(fast_length(-(-outputs // count) + span.taps - 1), length)
 
 
 def _leaves_cache(problem: Problem, factor: int) -> bool:
