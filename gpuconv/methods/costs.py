@@ -53,8 +53,9 @@ RATES = {
     # worse on random problems; the results have both.
     "numpy": Rates(560, 400, 240, 330, 6_000_000, 0, _MEASURED),
     # Large work on NumPy arrays where numba is installed: compiled loops, on two threads. `copy` is a sample that a
-    # sweep reads and writes; windows and transforms are still those of "numpy".
-    "numba": Rates(560, 20, 240, 600, 60_000_000, 0, "python -m benchmarks run --subject compiled"),
+    # sweep reads and writes; transforms are those of "numpy". Windows of float32, 2048^2: 3x3 1.15 ms, 5x5 1.66,
+    # 9x9 4.05, 15x15 9.7, 31x31 37; 128^3: 3^3 1.25, 5^3 3.4, 7^3 7.7.
+    "numba": Rates(10, 20, 240, 600, 60_000_000, 0, "python -m benchmarks run --subject compiled"),
     "array_api_strict": Rates(370, 260, 300, 820, 30_000_000, 2, _MEASURED),
     "torch": Rates(140, 140, 170, 470, 6_700_000, 2, _MEASURED),
     "jax": Rates(410, 500, 310, 1100, 53_000_000, 2, _MEASURED),
@@ -73,7 +74,7 @@ def rates(problem: Problem) -> Rates:
 
 
 def compiled_rates(problem: Problem, products: int) -> Rates | None:
-    """Rates of compiled loops, where these do the `products` of passes along axes; None where others do."""
+    """Rates of compiled loops, where these do the `products`; None where others do."""
     if rates(problem) is not RATES["numpy"]:
         return None
     # Here, since `import gpuconv` is to load no part of SciPy.
@@ -87,6 +88,12 @@ def sweep_cost(problem: Problem, rate: Rates, products: int, sweeps: int) -> int
     """Cost of `products` of passes along axes on compiled loops, which go `sweeps` times through memory."""
     samples = max(problem.outputs, prod(problem.shape))
     return (products * rate.line_product + samples * sweeps * rate.copy) * width(problem) + rate.call
+
+
+def window_cost(problem: Problem, rate: Rates, products: int) -> int:
+    """Cost of `products` of a window of two or three axes on compiled loops, which read the image once."""
+    # A third of a sweep's samples: nothing is kept between passes. Twice a sweep's start, most of it Python.
+    return (products * rate.product + problem.outputs * rate.copy // 3) * width(problem) + 2 * rate.call
 
 
 @dataclass(frozen=True)
@@ -137,6 +144,11 @@ def scratch_memory(problem: Problem) -> int:
     if rates(problem).calls_per_tap == 0:
         return 2 * min(TILE_SAMPLES, problem.outputs) * problem.itemsize
     return 2 * result_memory(problem)
+
+
+def block_memory(problem: Problem) -> int:
+    """Extended blocks of compiled windows: up to 1 MiB for each of two threads, and no more than the whole."""
+    return min(prod(problem.extended_shape) * problem.itemsize, 2**21) if len(problem.spans) > 1 else 0
 
 
 def result_memory(problem: Problem) -> int:

@@ -11,6 +11,8 @@ from gpuconv.core.namespace import cast, home_of
 from gpuconv.core.problem import Problem
 from gpuconv.methods.costs import (
     Estimate,
+    Rates,
+    block_memory,
     cast_memory,
     compiled_rates,
     extension_cost,
@@ -20,6 +22,7 @@ from gpuconv.methods.costs import (
     scratch_memory,
     sweep_cost,
     width,
+    window_cost,
 )
 
 
@@ -34,12 +37,10 @@ def why_not(problem: Problem) -> str | None:
 def estimate(problem: Problem) -> Estimate:
     rate = rates(problem)
     taps = problem.kernel.taps
-    compiled = compiled_rates(problem, problem.outputs * taps) if len(problem.spans) == 1 else None
+    compiled = compiled_rates(problem, problem.outputs * taps) if len(problem.spans) <= 3 else None
     if compiled is not None:
-        # Equal taps are doubled up: about six units of work for each doubling.
-        summed = min(6 * taps.bit_length(), taps) if problem.kernel.box else taps
-        cost = sweep_cost(problem, compiled, problem.outputs * summed, 1)
-        return Estimate(cost, cast_memory(problem) + result_memory(problem), local_bound(problem, taps))
+        memory = cast_memory(problem) + result_memory(problem) + block_memory(problem)
+        return Estimate(_compiled_cost(problem, compiled), memory, local_bound(problem, taps))
     per_product = rate.line_product if len(problem.spans) == 1 else rate.product
     cost = (
         problem.outputs * taps * per_product * width(problem)
@@ -48,6 +49,15 @@ def estimate(problem: Problem) -> Estimate:
     )
     memory = cast_memory(problem) + extension_memory(problem) + scratch_memory(problem) + result_memory(problem)
     return Estimate(cost, memory, local_bound(problem, taps))
+
+
+def _compiled_cost(problem: Problem, rate: Rates) -> int:
+    taps = problem.kernel.taps
+    if len(problem.spans) > 1:
+        return window_cost(problem, rate, problem.outputs * taps)
+    # Equal taps are doubled up: about six units of work for each doubling.
+    summed = min(6 * taps.bit_length(), taps) if problem.kernel.box else taps
+    return sweep_cost(problem, rate, problem.outputs * summed, 1)
 
 
 def local_bound(problem: Problem, taps: int) -> str:

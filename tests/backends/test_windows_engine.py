@@ -172,6 +172,29 @@ def test_bad_samples_stay_in_the_footprint(boundary):
     assert np.array_equal(~np.isfinite(result), hit)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int16"])
+def test_blocks_of_transforms_give_the_same_bits_on_any_number_of_threads(dtype, rng):
+    """Two blocks of several axes are transformed at a time; one of them with a sample that is not finite."""
+    x, kernel = samples((900, 310), dtype, rng), samples((9, 5), "int16" if dtype == "int16" else "float32", rng)
+    if dtype == "float32":
+        x[700, 20] = np.nan
+    spans = [Span(0, 900, 9, -4, 900, "reflect"), Span(1, 310, 5, -2, 310, "wrap")]
+    weights = kernel.astype("int32") if dtype == "int16" else kernel
+    results = []
+    for threads in (1, 2, 5):
+        gpuconv.set_threads(threads)
+        results.append(cpu.TABLE["correlate_fourier"].function(x, weights, spans, 0, (320, 320)))
+    assert results[0].tobytes() == results[1].tobytes() == results[2].tobytes()
+    direct = generic.TABLE["correlate_windows"].function(x.astype(weights.dtype), weights, spans, 0)
+    if dtype == "int16":
+        assert np.array_equal(results[0], direct)
+    else:
+        hit = np.isnan(direct)
+        assert 0 < hit.sum() < hit.size
+        assert np.array_equal(np.isnan(results[0]), hit)
+        np.testing.assert_allclose(results[0][~hit], direct[~hit], rtol=0, atol=1e-4)
+
+
 def test_small_work_and_what_cannot_be_compiled_go_elsewhere(monkeypatch):
     x, kernel = draw((300, 400), "float32", "x"), draw((3, 3), "float64", "kernel")
     spans = [Span(axis, x.shape[axis], 3, -1, x.shape[axis], "reflect") for axis in (0, 1)]

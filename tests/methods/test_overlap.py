@@ -10,6 +10,7 @@ import pytest
 import gpuconv
 from gpuconv.backends.cpu import fourier
 from gpuconv.core.boundary import Span
+from gpuconv.core.frequencies import fast_length
 from gpuconv.methods import overlap
 from gpuconv.methods.fft import norm_bound
 from tests import reference
@@ -108,3 +109,22 @@ def test_blocks_transformed_together_give_what_single_ones_give(dtype, rng, monk
             else:
                 bound = norm_bound(128, dtype) * 200 * np.sqrt(128) * np.linalg.norm(kernel)
                 np.testing.assert_allclose(result, expected, rtol=0, atol=bound)
+
+
+@pytest.mark.parametrize(("shape", "size"), [((2048, 2048), (63, 63)), ((700, 90), (31, 5)), ((90, 80, 70), (9, 5, 3))])
+def test_blocks_of_several_axes_are_evenly_filled(shape, size):
+    """No fast length is shorter and needs as few blocks; on NumPy arrays blocks stay in the cache."""
+    problem = gpuconv.plan_convolution(np.zeros(shape, np.float32), np.zeros(size), boundary="reflect").problem
+    found = overlap.candidates(problem)
+    assert len(found) > 1
+    for lengths in found:
+        count = overlap.block_count(problem, lengths)
+        for axis, length in enumerate(lengths):
+            shorter = fast_length_below(length)
+            tried = (*lengths[:axis], shorter, *lengths[axis + 1 :])
+            assert shorter < size[axis] or overlap.block_count(problem, tried) > count, (lengths, axis)
+        assert np.prod(lengths) <= 2 * overlap.LARGEST_CACHED
+
+
+def fast_length_below(length):
+    return next((n for n in range(length - 1, 0, -1) if fast_length(n) == n), 0)

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass, replace
+from itertools import accumulate, product
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from gpuconv.backends.generic.fourier import BlockTransform, KernelSpectrum, correlate_block, transform_dtype
+from gpuconv.backends.generic.windows import window
 from gpuconv.backends.threads import thread_count
-from gpuconv.core.boundary import Span, extend_all
+from gpuconv.core.boundary import Piece, Span, extend_all, pieces
 from gpuconv.core.frequencies import blocks_together
 from gpuconv.core.namespace import home_of
 from gpuconv.core.shapes import blocks, output_shape
 
 # Blocks of fewer samples gain nothing from a second thread (benchmarks, subject "methods").
 THREADED_FROM = 65536
+# Blocks of several axes that are transformed at a time: threads for which multiplying and copying have no work to share
+# out have another block. Two of them in place take no more memory than the one that plans count.
+TILES_AT_ONCE = 2
 
 
 def _scipy_fft() -> Any:
@@ -34,17 +42,25 @@ def workers_for(x: np.ndarray) -> int:
 
 @dataclass(frozen=True)
 class SciPyTransform(BlockTransform):
-    """The generic block transform with scipy.fft in place of numpy.fft; lines are shared out among threads."""
+    """The generic block transform with scipy.fft in place of numpy.fft; lines are shared out among threads.
+
+    beside: how many blocks are transformed at a time, each with its share of the threads.
+    """
+
+    beside: int = 1
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         scipy_fft = _scipy_fft()
         call = scipy_fft.rfftn if self.is_real else scipy_fft.fftn
-        return call(x, s=self.lengths, axes=self.axes, workers=workers_for(x))
+        return call(x, s=self.lengths, axes=self.axes, workers=self._workers(x))
 
     def inverse(self, spectrum: np.ndarray) -> np.ndarray:
         scipy_fft = _scipy_fft()
         call = scipy_fft.irfftn if self.is_real else scipy_fft.ifftn
-        return call(spectrum, s=self.lengths, axes=self.axes, workers=workers_for(spectrum), overwrite_x=True)
+        return call(spectrum, s=self.lengths, axes=self.axes, workers=self._workers(spectrum), overwrite_x=True)
+
+    def _workers(self, x: np.ndarray) -> int:
+        return max(workers_for(x) // self.beside, 1)
 
 
 def correlate_fourier(
@@ -60,21 +76,82 @@ def correlate_fourier(
     else:
         dtype = np.result_type(x.dtype, np.complex64) if kernel.dtype.kind == "c" else x.dtype
     result = np.empty(output_shape(x.shape, spans), dtype)
-    for part in blocks(spans, [size * rows for size, rows in zip(sizes, _rows(x, transform, spectrum), strict=True)]):
+    rows = _rows(x, transform, spectrum)
+    parts = list(blocks(spans, [size * count for size, count in zip(sizes, rows, strict=True)]))
+    if len(spans) > 1 and len(parts) > 1 and thread_count() > 1 and prod(lengths) >= THREADED_FROM:
+        transform = replace(transform, beside=TILES_AT_ONCE)
+
+    def run(part: Sequence[Span]) -> None:
         # No block is bound to a name here: it would stay until the next one is made.
-        place = _place(part, spans, x.ndim)
-        _correlate_into(result[place], transform, extend_all(home_of(x).xp, x, part, cval), spectrum, part)
+        target = result[_place(part, spans, x.ndim)]
+        if len(part) == 1 and part[0].count > sizes[0]:
+            correlate_rows(transform, extend_all(home_of(x).xp, x, part, cval), spectrum, part[0], target)
+        elif spectrum.imaginary is not None or not correlate_tile(transform, x, spectrum, part, cval, target):
+            target[...] = correlate_block(transform, extend_all(home_of(x).xp, x, part, cval), spectrum, part)
+
+    if transform.beside == 1:
+        for part in parts:
+            run(part)
+    else:
+        with ThreadPoolExecutor(transform.beside) as pool:
+            # Each in a copy of this thread's context, which says how many threads there are and what NumPy warns of.
+            for done in [pool.submit(copy_context().run, run, part) for part in parts]:
+                done.result()
     return result
 
 
-def _correlate_into(
-    target: np.ndarray, transform: SciPyTransform, extended: np.ndarray, spectrum: KernelSpectrum, part: Sequence[Span]
-) -> None:
-    """One block, or several of one axis."""
-    if len(part) == 1 and part[0].count > transform.lengths[0] - part[0].taps + 1:
-        correlate_rows(transform, extended, spectrum, part[0], target)
-    else:
-        target[...] = correlate_block(transform, extended, spectrum, part)
+def correlate_tile(
+    transform: SciPyTransform,
+    x: np.ndarray,
+    spectrum: KernelSpectrum,
+    spans: Sequence[Span],
+    cval: Any,
+    target: np.ndarray,
+) -> bool:
+    """One block of `x` in as little memory as can be; False, and nothing done, if its outputs are not finite."""
+    spectra = transform.forward(extended_tile(x, spans, transform.lengths, cval).astype(transform.dtype, copy=False))
+    spectra *= spectrum.factor
+    sums = transform.inverse(spectra)[window(x.ndim, spans, [span.taps - 1 for span in spans])]
+    exact = spectrum.kernel.dtype.kind in "iu"
+    one_each = tuple(0 if axis in transform.axes else slice(None) for axis in range(x.ndim))
+    if not exact and not np.isfinite(sums[one_each]).all():
+        return False
+    target[...] = np.rint(sums, out=sums).astype(target.dtype) if exact else sums
+    return True
+
+
+def extended_tile(x: np.ndarray, spans: Sequence[Span], lengths: Sequence[int], cval: Any) -> np.ndarray:
+    """What `extend_all` gives, followed by zeros up to `lengths`: a view, or one copy of no more than that."""
+    cut = [slice(None)] * x.ndim
+    for span in spans:
+        cut[span.axis] = slice(span.first, span.first + span.length)
+    if all(span.inside for span in spans):
+        return x[tuple(cut)]
+    shape = list(x.shape)
+    for span, length in zip(spans, lengths, strict=True):
+        shape[span.axis] = length
+    tile = np.zeros(shape, x.dtype)
+    for run in product(*(_pairs(span) for span in spans)):
+        source = [slice(None)] * x.ndim
+        for span, (position, piece) in zip(spans, run, strict=True):
+            cut[span.axis] = slice(position, position + piece.count)
+            source[span.axis] = _source(piece)
+        beyond = any(piece.start is None for _, piece in run)
+        tile[tuple(cut)] = cval if beyond else x[tuple(source)]
+    return tile
+
+
+def _pairs(span: Span) -> list[tuple[int, Piece]]:
+    """Where each piece of an extended axis begins on it, and the piece."""
+    found = pieces(span.boundary, span.size, span.first, span.first + span.length)
+    return list(zip(accumulate((piece.count for piece in found), initial=0), found, strict=False))
+
+
+def _source(piece: Piece) -> slice:
+    start = piece.start or 0
+    if piece.step < 0:
+        return slice(start, start - piece.count if start >= piece.count else None, -1)
+    return slice(start, start + (piece.count if piece.step else 1))
 
 
 def _place(part: Sequence[Span], spans: Sequence[Span], ndim: int) -> tuple[slice, ...]:

@@ -28,12 +28,16 @@ from gpuconv.backends.cpu.windows_loops import WINDOWS
 from gpuconv.backends.cpu.windows_tiles import GROUP_NUMBERS, SHARED_FROM, STRIP, window_address
 from gpuconv.core.boundary import Span
 
-# Outputs of a block: bytes of a row (a quarter of it where there are planes), rows on top of those of the taps, planes.
+# Outputs of a block: bytes of a row (twice as many where it is not copied, a quarter where there are planes), rows on
+# top of those of the taps, planes.
 ROW_BYTES = 8192
-BLOCK_ROWS = 16
+BLOCK_ROWS = 32
 BLOCK_PLANES = 8
 # Bytes of a block, extended, above which it gets fewer planes: half of a second-level cache.
 BLOCK_BYTES = 2**19
+# Rows of taps up to which the source is read without a copy. More of them may compete for the same places in the
+# first-level cache, and the copy is a small part of the work.
+DIRECT_ROWS = 11
 # Rows this far apart compete for the same places in the first-level cache.
 PAGE = 4096
 
@@ -186,18 +190,23 @@ def _run(walk: Walk, fill: np.ndarray) -> None:
     step = walk.channels.count * fill.itemsize
     strips = Strips.of(shape)
     taps = walk.taps.ravel()[strips.order]
-    blocks = _blocks(walk, step)
+    has_no_gaps = columns.source == step and walk.channels.source == fill.itemsize
+    is_direct = has_no_gaps and shape[0] == planes.span.count == 1 and shape[1] <= DIRECT_ROWS
+    blocks = _blocks(walk, step, is_direct)
     pitches = _pitches(blocks, shape, step)
     block_bytes = pitches[0] * (blocks[0] + shape[0] - 1)
     entries = strips.listed(taps, (*pitches, step))
+    inside = strips.listed(taps, (planes.source, rows.source, step))
+    groups_at = address(strips.groups), strips.groups.size // GROUP_NUMBERS
     at_once = ROWS if strips.rows.min() >= SHARED_FROM else 1
     tasks = prod(-(-axis.span.count // block) for axis, block in zip(walk.axes, blocks, strict=True))
     tasks *= prod(loop.count for loop in walk.outer)
     numbers = numbers_of(
         [window_address(fill.dtype), fill.itemsize],
-        [address(entries), address(strips.groups), strips.groups.size // GROUP_NUMBERS, step, pitches[1]],
+        [address(entries), *groups_at, step, pitches[1]],
+        [address(inside), *groups_at, step, rows.source],
         [address(fill), fill.size],
-        [address(walk.x), address(walk.result), at_once, block_bytes, pitches[0]],
+        [address(walk.x), address(walk.result), at_once, block_bytes, pitches[0], is_direct],
         [number for loop in walk.outer for number in (loop.count, loop.source, loop.destination)],
         planes.numbers(blocks[0]),
         rows.numbers(blocks[1]),
@@ -208,14 +217,15 @@ def _run(walk: Walk, fill: np.ndarray) -> None:
     launch(WINDOWS, bands, *numbers, *(part for each in edges for part in (each.before, each.after)))
 
 
-def _blocks(walk: Walk, step: int) -> tuple[int, int, int]:
+def _blocks(walk: Walk, step: int, is_direct: bool) -> tuple[int, int, int]:
     """Outputs of a block along planes, rows and columns; parts of a row are of nearly equal length."""
     counts = [axis.span.count for axis in walk.axes]
     taps = [axis.span.taps for axis in walk.axes]
     is_flat = counts[0] == taps[0] == 1
-    widest = max((ROW_BYTES if is_flat else ROW_BYTES // 4) // step, 1)
+    row_bytes = ROW_BYTES // (1 if is_flat else 4) * (2 if is_direct else 1)
+    widest = max(row_bytes // step, 1)
     columns = -(-counts[2] // -(-counts[2] // widest))
-    rows = min(BLOCK_ROWS + taps[1] // ROWS * ROWS, counts[1])
+    rows = min(BLOCK_ROWS, counts[1])
     planes = min(BLOCK_PLANES, counts[0])
     while planes > 1 and _pitches((planes, rows, columns), taps, step)[0] * (planes + taps[0] - 1) > BLOCK_BYTES:
         planes = (planes + 1) // 2

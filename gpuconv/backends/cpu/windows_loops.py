@@ -20,7 +20,7 @@ from gpuconv.backends.cpu.bands import begin, keep, listed
 from gpuconv.backends.cpu.compiling import Loop, inner
 from gpuconv.backends.cpu.loops import copy_samples, fill_samples, source_of
 from gpuconv.backends.cpu.vectors import REGISTER_BYTES, ROWS
-from gpuconv.backends.cpu.windows_tiles import call_windows
+from gpuconv.backends.cpu.windows_tiles import TILE_BYTES, call_windows
 
 
 @intrinsic
@@ -119,22 +119,46 @@ def sum_block(
             r += some
 
 
+@inner
+def bounds_inside(block: Any, planes: Any, rows: Any, columns: Any, write: int, width: int) -> Any:
+    """Columns ``low : high`` of a block's outputs for which all that is read lies in the source, without gaps; the
+    first of them is written where a register begins. None of them where they would not fill a tile."""
+    count = block[10] - columns[6] + 1
+    for axis, first, length in ((planes, block[5], block[8]), (rows, block[6], block[9])):
+        if axis[1] + first < 0 or axis[1] + first + length > axis[0]:
+            return count, count
+    step = columns[7] * width
+    first = columns[1] + block[7]
+    low, high = max(-first, 0), min(columns[0] - columns[6] + 1 - first, count)
+    while (write + low * step) % REGISTER_BYTES and (high - low) * step > TILE_BYTES and step < REGISTER_BYTES:
+        low += 1
+    return (low, high) if (high - low) * step >= TILE_BYTES else (count, count)
+
+
 def _windows(band: int, bands: int, table: int) -> None:
     """planes, rows, columns: size, first position, strides in source and result, outputs, outputs of a block, taps;
     columns also have channels and the stride between them. ends: source, destination, rows of outputs that may be
-    summed at once, bytes of a block and of its planes. outer: count and strides in source and result of each loop
-    around all that. `front` and `back` extend the planes, `top` and `end` the rows, the others the columns."""
+    summed at once, bytes of a block and of its planes, and whether the source is read without a copy where that can
+    be. outer: count and strides in source and result of each loop around all that. window, inside: the window for the
+    scratch block and for the source itself. `front` and `back` extend the planes, `top` and `end` the rows, the others
+    the columns."""
     at = np.int64(0)  # numba would compile `listed` anew for every position that it knows beforehand
-    sums, window, fill, ends = listed(table, at), listed(table, at + 1), listed(table, at + 2), listed(table, at + 3)
-    outer, planes, rows = listed(table, at + 4), listed(table, at + 5), listed(table, at + 6)
-    columns, front, back = listed(table, at + 7), listed(table, at + 8), listed(table, at + 9)
-    top, end, before = listed(table, at + 10), listed(table, at + 11), listed(table, at + 12)
-    edges = front, back, top, end, before, listed(table, at + 13)
-    width = sums[1]
+    sums, window, inside, fill = listed(table, at), listed(table, at + 1), listed(table, at + 2), listed(table, at + 3)
+    ends, outer, planes, rows = (
+        listed(table, at + 4),
+        listed(table, at + 5),
+        listed(table, at + 6),
+        listed(table, at + 7),
+    )
+    columns, front, back = listed(table, at + 8), listed(table, at + 9), listed(table, at + 10)
+    top, end, before = listed(table, at + 11), listed(table, at + 12), listed(table, at + 13)
+    edges = front, back, top, end, before, listed(table, at + 14)
+    width, channels = sums[1], columns[7]
     scratch = np.empty(ends[3] + REGISTER_BYTES, np.uint8)
     few = np.empty(ROWS * REGISTER_BYTES, np.uint8)
     place = (begin(scratch) + REGISTER_BYTES - 1) // REGISTER_BYTES * REGISTER_BYTES
     pitches = np.array((planes[3], rows[3], ends[4], window[4], ends[2]))
+    direct = np.array((planes[3], rows[3], planes[2], rows[2], ends[2]))
     block = np.array((width, place, 0, window[4], ends[4], 0, 0, 0, 0, 0, 0))
     row_blocks = (rows[4] + rows[5] - 1) // rows[5]
     plane_blocks = (planes[4] + planes[5] - 1) // planes[5]
@@ -153,15 +177,26 @@ def _windows(band: int, bands: int, table: int) -> None:
             rest //= outer[i]
             block[2] += position * outer[i + 1]
             write += position * outer[i + 2]
+        write += plane * planes[3] + row * rows[3] + column * columns[3]
         some_planes, some_rows = min(planes[5], planes[4] - plane), min(rows[5], rows[4] - row)
         some_columns = min(columns[5], columns[4] - column)
         block[5], block[6], block[7] = plane, row, column
         block[8], block[9] = some_planes + planes[6] - 1, some_rows + rows[6] - 1
         block[10] = some_columns + columns[6] - 1
-        load_block(block, fill, planes, rows, columns, edges)
-        write += plane * planes[3] + row * rows[3] + column * columns[3]
-        samples = some_columns * columns[7]
-        sum_block(sums, begin(window), write, place, pitches, some_planes, some_rows, samples, few)
+        low, high = some_columns, some_columns
+        if ends[5] != 0:
+            low, high = bounds_inside(block, planes, rows, columns, write, width)
+        if low < high:
+            read = block[2] + (planes[1] + plane) * planes[2] + (rows[1] + row) * rows[2]
+            read += (columns[1] + column + low) * columns[2]
+            samples, to = (high - low) * channels, write + low * columns[3]
+            sum_block(sums, begin(inside), to, read, direct, some_planes, some_rows, samples, few)
+        for start, stop in ((0, low), (high, some_columns)):
+            if start < stop:
+                block[7], block[10] = column + start, stop - start + columns[6] - 1
+                load_block(block, fill, planes, rows, columns, edges)
+                samples, to = (stop - start) * channels, write + start * columns[3]
+                sum_block(sums, begin(window), to, place, pitches, some_planes, some_rows, samples, few)
     keep(scratch)
     keep(few)
 
