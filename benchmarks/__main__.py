@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
+    bench_beyond,
     bench_compiled,
     bench_diffusion,
     bench_filters,
     bench_methods,
     bench_spectral,
+    beyond_peers,
     diffusion_peers,
     filter_peers,
     machine,
@@ -33,13 +35,21 @@ SUBJECTS = {
     "filters": bench_filters,
     "spectral": bench_spectral,
     "diffusion": bench_diffusion,
+    "beyond": bench_beyond,
 }
 # Measured on NumPy arrays alone.
 OF_NUMPY = frozenset({"compiled"})
-GROUPS = tuple(dict.fromkeys((*peers.GROUPS, *filter_peers.GROUPS, *spectral_peers.GROUPS, *diffusion_peers.GROUPS)))
+PEERS = (peers, filter_peers, spectral_peers, diffusion_peers, beyond_peers)
+GROUPS = tuple(dict.fromkeys(group for module in PEERS for group in module.GROUPS))
 # Subjects whose figures come from this command alone, and the array libraries measured for them. The constants of the
 # planner hang on those of the methods, which are renewed by hand.
-RENEWED = {"compiled": "numpy", "filters": "numpy", "spectral": "numpy,torch,jax", "diffusion": "numpy,torch,jax"}
+RENEWED = {
+    "compiled": "numpy",
+    "filters": "numpy",
+    "spectral": "numpy,torch,jax",
+    "diffusion": "numpy,torch,jax",
+    "beyond": "numpy,torch,jax",
+}
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "performance.md"
 FORMAT = 1

@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,6 +22,30 @@ from benchmarks.libraries import ArrayLibrary
 OURS = "gpuconv"
 # Shorter samples than this would measure the clock.
 SAMPLE_SECONDS = 1e-3
+
+
+class Oracle(Protocol):
+    """What is right for a contender."""
+
+    def why_wrong(self, result: np.ndarray) -> str | None:
+        """What is wrong with a result; None if nothing is."""
+
+    def error(self, result: np.ndarray) -> float:
+        """How far off a result is."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """An array, in float64, and the largest permitted error of a sample; 0 for exact results."""
+
+    expected: np.ndarray
+    tolerance: float
+
+    def why_wrong(self, result: np.ndarray) -> str | None:
+        return why_wrong(result, self.expected, self.tolerance)
+
+    def error(self, result: np.ndarray) -> float:
+        return largest_error(result, self.expected)
 
 
 @dataclass(frozen=True)
@@ -37,6 +61,8 @@ class Contender:
         Without a call: "absent" (not installed) or "left out" (does not do this work), and why.
     library : ArrayLibrary or None
         Whose arrays the call returns, if not the case's own.
+    definition : Oracle or None
+        What is right for it, if not what is for the case.
     """
 
     name: str
@@ -44,6 +70,7 @@ class Contender:
     status: str = ""
     reason: str = ""
     library: ArrayLibrary | None = None
+    definition: Oracle | None = None
 
 
 @dataclass(frozen=True)
@@ -122,10 +149,11 @@ def _check(case: Case, contender: Contender) -> dict[str, Any]:
     except Exception as error:  # a contender that fails is a finding; the others are still measured
         return row | {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
     first = perf_counter() - start
-    fault = why_wrong(result, case.expected, case.tolerance)
+    definition = contender.definition or Definition(case.expected, case.tolerance)
+    fault = definition.why_wrong(result)
     if fault is not None:
         return row | {"status": "wrong", "reason": fault}
-    return row | {"status": "timed", "first_s": first, "error": largest_error(result, case.expected)}
+    return row | {"status": "timed", "first_s": first, "error": definition.error(result)}
 
 
 def largest_error(result: np.ndarray, expected: np.ndarray) -> float:

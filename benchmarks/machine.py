@@ -27,6 +27,7 @@ DISTRIBUTIONS = (
     "cucim-cu12",
     "cucim-cu13",
     "py-pde",
+    "medpy",
 )
 # Larger than the last-level cache of any processor of today, so that memory is measured and not the cache.
 COPY_BYTES = 256 * 2**20

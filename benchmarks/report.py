@@ -107,7 +107,9 @@ def _ratio_tables(cases: Sequence[dict[str, Any]], what: str = "Filters") -> Ite
             yield "\n".join(dict.fromkeys(notes))
 
 
-def _accuracy_tables(cases: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _accuracy_tables(
+    cases: Sequence[dict[str, Any]], what: str = "Diffusion of {library} arrays, to a stated accuracy"
+) -> Iterator[str]:
     """One table per array library, one row per case and way to solve it, with the steps taken and the error made."""
     for library in dict.fromkeys(case["library"] for case in cases):
         own = [case for case in cases if case["library"] == library]
@@ -116,7 +118,7 @@ def _accuracy_tables(cases: Sequence[dict[str, Any]]) -> Iterator[str]:
             rows.append([f"**{case['case']}**", "", "", "", "", ""])
             rows += [_solved(row) for row in case["contenders"] if row["status"] in ("timed", "wrong", "failed")]
         head = ["", "how", "time", "quartiles", "error", "time / gpuconv"]
-        yield f"### Diffusion of {library} arrays, to a stated accuracy\n\n" + _table(head, rows)
+        yield f"### {what.format(library=library)}\n\n" + _table(head, rows)
         notes = [_absence(row) for case in own for row in case["contenders"] if row["status"] == "absent"]
         notes += [
             _fault(case, row) for case in own for row in case["contenders"] if row["status"] in ("wrong", "failed")
@@ -146,7 +148,9 @@ def _ratio(row: dict[str, Any]) -> str:
     if "ratio" not in row:
         return ""
     disturbed = row["upper_quartile_s"] > DISTURBED * row["lower_quartile_s"]
-    return f"({row['ratio']:.2f})" if disturbed else f"{row['ratio']:.2f}"
+    # Two decimals would make nothing of it.
+    ratio = f"{row['ratio']:.2f}" if row["ratio"] >= 0.005 else f"{row['ratio']:.1g}"
+    return f"({ratio})" if disturbed else ratio
 
 
 def _choices(rows: Sequence[dict[str, Any]]) -> str:
@@ -310,6 +314,7 @@ CASE_TABLES: dict[str, Callable[[Sequence[dict[str, Any]]], Iterator[str]]] = {
     "filters": _ratio_tables,
     "spectral": partial(_ratio_tables, what="Frequencies"),
     "diffusion": _accuracy_tables,
+    "beyond": partial(_accuracy_tables, what="Edges kept, and convolution by lot, of {library} arrays"),
 }
 
 BEGIN = "<!-- begin: printed by `python -m benchmarks table` -->"

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import (
+    bench_beyond,
     bench_compiled,
     bench_diffusion,
     bench_filters,
@@ -22,6 +23,7 @@ from benchmarks import (
     rates,
     report,
 )
+from benchmarks.beyond_cases import BeyondWork
 from benchmarks.cases import Work
 from benchmarks.diffusion_cases import DiffusionWork
 from benchmarks.filter_cases import FilterWork
@@ -244,8 +246,11 @@ def test_a_file_of_another_format_is_refused(result, tmp_path):
     ("arguments", "sentence"),
     [
         (["--library", "numpy,fortran"], "choose from numpy, array_api_strict, torch, jax, cupy: got 'numpy,fortran'"),
-        (["--peers", "matlab"], "choose from scipy, torch, opencv, cupyx, skimage, cucim, numpy, pypde: got 'matlab'"),
-        (["--subject", ""], "choose from methods, compiled, filters, spectral, diffusion: got ''"),
+        (
+            ["--peers", "matlab"],
+            "choose from scipy, torch, opencv, cupyx, skimage, cucim, numpy, pypde, medpy: got 'matlab'",
+        ),
+        (["--subject", ""], "choose from methods, compiled, filters, spectral, diffusion, beyond: got ''"),
         (["--patience", "0"], "must be positive: got 0"),
     ],
 )
@@ -265,6 +270,8 @@ def _run_briefly(monkeypatch, arguments):
     monkeypatch.setattr(bench_spectral, "SPECTRAL_CASES", (wave,))
     ball = DiffusionWork("sphere", (50,), 0.1, "fixed", accuracy=2e-3, quick=True, everywhere=True)
     monkeypatch.setattr(bench_diffusion, "DIFFUSION_CASES", (ball,))
+    edge = BeyondWork("perona-malik", (24, 25), 3, quick=True, everywhere=True)
+    monkeypatch.setattr(bench_beyond, "BEYOND_CASES", (edge,))
     monkeypatch.setattr(bench_compiled, "CASES", (Work((40, 48), (5, 5), outer=True, quick=True),))
     monkeypatch.setattr(bench_compiled, "PROBLEMS_QUICK", 1)
     monkeypatch.setattr(bench_methods, "first_use", lambda rounds: dict(result_of_first_use))
@@ -283,7 +290,7 @@ def test_a_run_writes_figures_that_its_tables_are_made_of(tmp_path, monkeypatch,
     figures = json.loads(path.read_text())
     assert printed.out == report.tables(figures) + "\n"
     assert figures["command"] == (
-        "python -m benchmarks run --subject methods,compiled,filters,spectral,diffusion "
+        "python -m benchmarks run --subject methods,compiled,filters,spectral,diffusion,beyond "
         "--library numpy --peers scipy --quick --patience 0.05"
     )
     (case,) = figures["subjects"]["methods"]["cases"]
@@ -301,6 +308,10 @@ def test_a_run_writes_figures_that_its_tables_are_made_of(tmp_path, monkeypatch,
     assert case["accuracy"] == 2e-3
     assert case["contenders"][0]["steps"] == "one-shot"
     assert 0 < case["contenders"][0]["error"] < 2e-3
+    (case,) = figures["subjects"]["beyond"]["cases"]
+    assert [(row["name"], row["status"], row["steps"]) for row in case["contenders"]] == [
+        ("gpuconv", "timed", "3 steps")
+    ]
     stages = [stage["stage"] for stage in figures["subjects"]["methods"]["overhead"][0]["stages"]]
     assert stages == ["whole call", "describe", "plan", "execute", "SciPy's part"]
 
