@@ -12,6 +12,7 @@ import pickle
 import sys
 import threading
 import types
+import warnings
 
 import numpy as np
 import pytest
@@ -265,6 +266,29 @@ def test_what_others_put_there_meanwhile_is_left_alone():
     scipy.ndimage.convolve = original
 
 
+def test_a_warning_that_is_an_error_comes_when_all_is_put_back(monkeypatch):
+    sobel, convolve = scipy.ndimage.sobel, scipy.ndimage.convolve
+    with monkeypatch.context() as there, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        patched = gpuconv.patch("scipy")
+        there.setattr(scipy.ndimage, "sobel", len)
+        with pytest.raises(RuntimeWarning, match=r"leaves scipy\.ndimage\.sobel as it is"):
+            patched.undo()
+        assert scipy.ndimage.convolve is convolve
+        with pytest.raises(ZeroDivisionError), patched:
+            _spoil_and_fail()
+        assert scipy.ndimage.convolve is convolve
+    scipy.ndimage.sobel = sobel
+    with gpuconv.patch("scipy") as later:
+        assert later.replaced == patched.replaced
+    assert scipy.ndimage.sobel is sobel
+
+
+def _spoil_and_fail():
+    scipy.ndimage.sobel = max
+    raise ZeroDivisionError
+
+
 @pytest.fixture
 def early(monkeypatch):
     """A loaded module that has bound SciPy's function under names of its own, and one whose name only begins alike."""
@@ -416,7 +440,10 @@ def test_a_library_that_cannot_be_imported_is_a_sentence(monkeypatch):
         (("numpy",), {}, ValueError, "library must be one of 'scipy', 'cupyx', 'dask_image': got 'numpy'"),
         (("scipy",), {"modules": "skimage"}, TypeError, r"got 'skimage'. Write modules=\('skimage',\)"),
         (("scipy",), {"modules": ("scipy.signal",)}, ValueError, "modules cannot name SciPy.*: got 'scipy.signal'"),
-        (("scipy",), {"modules": ("",)}, ValueError, "modules cannot name SciPy.*: got ''"),
+        (("scipy",), {"modules": ("skimage", "")}, ValueError, "modules must be a sequence of names: got '' among"),
+        (("scipy",), {"modules": (1,)}, TypeError, "modules must be a sequence of names: got 1 among them"),
+        (("scipy",), {"modules": None}, TypeError, "modules must be a sequence of names: got None. Write"),
+        (("scipy",), {"everywhere": "no"}, TypeError, "everywhere must be True or False: got 'no' of type str"),
     ],
 )
 def test_wrong_arguments_are_refused(libraries, options, error, message):

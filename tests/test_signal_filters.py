@@ -418,6 +418,20 @@ def test_empty_arrays_stay_empty(xp):
     assert signal.sepfir2d(x, [1.0], [1.0]).shape == (0, 5)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "longdouble"])
+def test_lines_without_samples_have_one_rule(recwarn, dtype):
+    x = np.ones((2, 0), dtype)
+    assert signal.upfirdn(TAPS, x, 1).shape == (2, len(TAPS) - 1)
+    for mode in EXTENSIONS:
+        with pytest.raises(ValueError, match="extends an axis without samples: got an empty axis and mode='"):
+            signal.upfirdn(TAPS, x, 1, mode=mode)
+    for padtype in ("constant", *EXTENSIONS, *BACKGROUNDS):
+        assert signal.resample_poly(x, 2, 1, axis=1, padtype=padtype).shape == (2, 0)
+    if dtype == "float64":
+        assert signal.wiener(x).shape == (2, 0)
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize("function", ["upfirdn", "resample_poly", "savgol_filter", "hilbert", "wiener", "lfilter"])
 def test_dtypes_that_only_scipy_knows_go_to_scipy(function):
     case = Case(function, shape=(9,))
@@ -576,3 +590,20 @@ def test_a_complex_fill_value_needs_a_complex_signal():
     with pytest.raises(TypeError, match="cval must be real for a real signal: got 1j. Give a real one"):
         signal.upfirdn([1.0, 1.0], LINE, cval=1j)
     assert signal.upfirdn([0.0, 1.0], LINE * 1j, mode="constant", cval=2j)[0] == 2j
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "error", "message"),
+    [
+        ("wiener", (LINE, 2.9), TypeError, "each of mysize must be an integer: got 2.9 of type float. Give"),
+        ("upfirdn", ([1.0], LINE, None), TypeError, "up must be an integer: got None. Give"),
+        ("resample_poly", (LINE, 1, float("nan")), ValueError, "down must be an integer: got nan. Give"),
+        ("hilbert", (LINE, 2.5), TypeError, "N must be an integer: got 2.5 of type float. Give"),
+        ("hilbert2", (FLAT, None, 1), TypeError, "axes must be a tuple of length 2: got axes=1. Name"),
+    ],
+)
+def test_what_is_no_integer_is_refused_as_scipy_does_and_in_a_sentence(function, args, error, message):
+    with pytest.raises(error, match=message):
+        getattr(signal, function)(*args)
+    with pytest.raises(error):
+        getattr(originals, f"signal_{function}")(*args)

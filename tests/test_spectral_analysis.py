@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -63,24 +64,45 @@ def rings_by_hand(power, spacing):
         )
         sums[ring] = sums.get(ring, 0) + power[index]
         counts[ring] = counts.get(ring, 0) + 1
-    rings = range(max(counts) + 1)
-    return np.array([sums.get(r, 0) / max(counts.get(r, 0), 1) for r in rings]), [counts.get(r, 0) for r in rings]
+    rings = sorted(counts)
+    return np.array(rings), np.array([sums[ring] / counts[ring] for ring in rings]), [counts[ring] for ring in rings]
 
 
 @pytest.mark.parametrize(
     ("shape", "spacing"),
-    [((8, 8), (1.0, 1.0)), ((7, 12), (1.0, 0.5)), ((4, 5, 6), (1.0, 2.0, 1.0)), ((9,), (0.1,)), ((2, 30), (1, 1))],
+    [
+        ((8, 8), (1.0, 1.0)),
+        ((7, 12), (1.0, 0.5)),
+        ((4, 5, 6), (1.0, 2.0, 1.0)),
+        ((9,), (0.1,)),
+        ((2, 30), (1, 1)),
+        ((6, 8), (1, 1e-7)),
+        ((4, 7), (3.0, 0.2)),
+    ],
 )
 def test_rings_count_every_bin_once(shape, spacing):
     x = draw(shape, "float64", "x")
     profile = spectral.radial_profile(x, spacing=spacing)
-    expected, counts = rings_by_hand(np.abs(dft(x)) ** 2 / x.size**2, spacing)
+    rings, expected, counts = rings_by_hand(np.abs(dft(x)) ** 2 / x.size**2, spacing)
     assert profile.count.tolist() == counts
     assert sum(counts) == x.size
     assert_close(profile.power, expected, taps=64, scale=np.abs(x).max() ** 2)
     longest = max(size * step for size, step in zip(shape, spacing, strict=True))
-    assert_close(profile.frequency, np.arange(len(counts)) / longest)
+    assert_close(profile.frequency, rings / longest)
     assert (profile.power * profile.count).sum() == pytest.approx(np.mean(x**2), rel=1e-12)
+
+
+@pytest.mark.parametrize(("shape", "spacing"), [((2, 50000), 1.0), ((300, 300), (1.0, 1e-6))])
+def test_rings_take_memory_in_proportion_to_bins(shape, spacing):
+    """Sizes and spacings that differ make many rings, some of them long."""
+    x = np.ones(shape)
+    tracemalloc.start()
+    profile = spectral.radial_profile(x, spacing=spacing)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 16 * x.nbytes
+    assert int(profile.count.sum()) == x.size
+    assert profile.power[0] == pytest.approx(1.0, rel=1e-12)
 
 
 def test_rings_of_batches():
@@ -224,6 +246,9 @@ REFUSED = {
     "window must be one of 'none', 'hann', 'disc': got 'box'": lambda: spectral.power_spectrum(X, window="box"),
     "floor must lie between -300 and 0 decibels: got 3": lambda: spectral.log_spectrum(X, floor=3),
     "radial_profile needs samples on its axes: x has shape (0, 4)": lambda: spectral.radial_profile(np.ones((0, 4))),
+    "rings need axes of comparable lengths: axes are 4e-20 and 4 long": lambda: spectral.radial_profile(
+        np.ones((4, 4)), spacing=(1, 1e-20)
+    ),
     "fraction must be 1 or 3: got 2": lambda: spectral.bands(X, 1.0, fraction=2),
     "there must be a band between low, high and Nyquist: low=20 Hz, high=20000 Hz, and Nyquist is at 0.5 Hz": (
         lambda: spectral.bands(X, 1.0)

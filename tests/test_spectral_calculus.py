@@ -162,6 +162,15 @@ def test_the_convolution_theorem_has_two_equal_sides(norm, dtype):
     assert_close(both.difference, 0 * expected, tolerance=bound)
 
 
+@pytest.mark.parametrize(("dtype", "value", "wide"), [("int64", 2**40, "complex128"), ("float16", 200, "complex64")])
+def test_the_convolution_theorem_holds_where_the_dtype_would_overflow(dtype, value, wide):
+    both = spectral.convolution_theorem(np.full(8, value, dtype), np.full(3, value, dtype))
+    assert both.transform_of_convolution.dtype == wide
+    expected = np.array([24.0 * value**2, 0, 0, 0, 0])
+    for side in both[:2]:
+        assert_close(side, expected.astype(wide), tolerance=1e-6 * expected[0])
+
+
 def test_the_convolution_theorem_holds_for_a_sampled_gaussian():
     """With spacing, transforms are those of the continuous functions: ``exp(-pi t^2)`` is its own."""
     h = 0.05

@@ -199,6 +199,25 @@ def test_layouts_make_no_difference_and_nothing_is_written(name):
         assert given.tolist() == x.tolist()
 
 
+@pytest.mark.parametrize("unit", [1e-20, 3e22])
+def test_the_unit_of_length_makes_no_difference_in_single_precision(xp, unit):
+    """Squares of these are beyond float32; a megaparsec is 3e22 metres."""
+    x = make(xp, np.cos(np.pi / 4 * np.arange(16, dtype=np.float32))[:, None] * np.ones((16, 16), np.float32))
+    near, far = {"spacing": 1.0}, {"spacing": unit}
+    assert_close(spectral.riesz(x, **far), to_numpy(spectral.riesz(x, **near)), taps=16)
+    for method in ("moments", "tensor"):
+        assert_close(spectral.orientation(x, method=method, **far), np.float32(np.pi / 2), taps=16)
+    assert_close(spectral.strongest_stripes(x, **far).frequency * unit, np.float32(0.125), taps=16)
+    small = x * (1e-20 if unit > 1 else 1.0)
+    expected = to_numpy(spectral.inverse_laplacian(x, **near)).astype(float)
+    factor = float(to_numpy(small)[0, 0]) * unit * unit
+    if unit > 1:
+        assert_close(to_numpy(spectral.inverse_laplacian(small, **far)).astype(float) / factor, expected, taps=64)
+    else:
+        back = spectral.inverse_laplacian(spectral.laplacian(x, **far), **far)
+        assert_close(back, to_numpy(x), taps=256)
+
+
 def test_kernels_that_do_not_exist_yet_are_refused():
     jax = pytest.importorskip("jax")
     with pytest.raises(TypeError, match="a transfer function needs a kernel whose values exist: it is traced"):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import textwrap
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType, TracebackType
 from typing import Any
@@ -48,9 +49,9 @@ def patch(*libraries: str, modules: Sequence[str] = (), everywhere: bool = False
     Raises
     ------
     ValueError
-        If no library is named or one is unknown, or `modules` names SciPy, cupyx or gpuconv.
+        If no library is named or one is unknown, or `modules` names SciPy, cupyx, gpuconv or nothing.
     TypeError
-        If `modules` is a single string.
+        If `modules` is no sequence of strings, or `everywhere` is neither True nor False.
 
     Examples
     --------
@@ -68,7 +69,7 @@ def patch(*libraries: str, modules: Sequence[str] = (), everywhere: bool = False
         names = ", ".join(repr(name) for name in _libraries.PARTS)
         raise ValueError(refusal("patch needs the name of a library", "got none", f"Give one or more of {names}"))
     chosen = tuple(dict.fromkeys(read_choice("library", name, _libraries.PARTS) for name in libraries))
-    patched = Patch(chosen, _read_prefixes(modules), everywhere)
+    patched = Patch(chosen, _read_prefixes(modules), _read_everywhere(everywhere))
     patched._begin()
     patched._scope.open_in_thread()
     return patched
@@ -112,12 +113,7 @@ class Patch:
 
     def undo(self) -> None:
         """End the patch wherever it reaches. Patches may end in any order; ending one twice does nothing."""
-        with _changing:
-            if not self._live:
-                return
-            self._live = False
-            _switches.end(self._scope)
-            _restore(self)
+        _warn_of(self._end())
 
     def __enter__(self) -> Patch:
         if not self._live:
@@ -133,8 +129,19 @@ class Patch:
         with _changing:
             self._scope.leave_context()
             self._blocks -= 1
-            if self._blocks <= 0:
-                self.undo()
+            lost = self._end() if self._blocks <= 0 else []
+        # Where warnings are errors, this one must not take the place of what went wrong in the block.
+        with contextlib.suppress(RuntimeWarning) if error is not None else contextlib.nullcontext():
+            _warn_of(lost)
+
+    def _end(self) -> list[str]:
+        """Give all names back; those that hold something else by now."""
+        with _changing:
+            if not self._live:
+                return []
+            self._live = False
+            _switches.end(self._scope)
+            return _restore(self)
 
     def __repr__(self) -> str:
         options = [repr(name) for name in self.libraries]
@@ -171,16 +178,28 @@ class Patch:
             _switches.begin(self._scope)
 
 
-def _read_prefixes(modules: Sequence[str]) -> tuple[str, ...]:
+def _read_prefixes(modules: Any) -> tuple[str, ...]:
+    rule = "modules must be a sequence of names"
     if isinstance(modules, str):
-        raise TypeError(
-            refusal("modules must be a sequence of names", f"got {modules!r}", f"Write modules=({modules!r},)")
-        )
-    for name in modules:
-        if not name or name.partition(".")[0] in _CLOSED:
-            rule = "modules cannot name SciPy, cupyx or gpuconv, whose functions call each other by these names"
-            raise ValueError(refusal(rule, f"got {name!r}", "Name the modules that import from them"))
-    return tuple(modules)
+        raise TypeError(refusal(rule, f"got {modules!r}", f"Write modules=({modules!r},)"))
+    if not isinstance(modules, Iterable):
+        raise TypeError(refusal(rule, f"got {modules!r}", 'Write modules=("skimage",), or leave it out'))
+    names = tuple(modules)
+    for name in names:
+        if not isinstance(name, str) or not name:
+            error = ValueError if name == "" else TypeError
+            raise error(refusal(rule, f"got {name!r} among them", 'Give names of modules, such as "skimage"'))
+        if name.partition(".")[0] in _CLOSED:
+            closed = "modules cannot name SciPy, cupyx or gpuconv, whose functions call each other by these names"
+            raise ValueError(refusal(closed, f"got {name!r}", "Name the modules that import from them"))
+    return names
+
+
+def _read_everywhere(everywhere: Any) -> bool:
+    if not isinstance(everywhere, bool):
+        given = f"got {everywhere!r} of type {type(everywhere).__name__}"
+        raise TypeError(refusal("everywhere must be True or False", given, "Give one of them"))
+    return everywhere
 
 
 # What stands where. A place may be held by several patches, and is given back when the last one lets go of it.
@@ -262,7 +281,9 @@ def _bound_early(patch: Patch, prefix: str, switches: dict[int, Switch]) -> list
     return [(module, name, switch) for (module, name), switch in found.items()]
 
 
-def _restore(patch: Patch) -> None:
+def _restore(patch: Patch) -> list[str]:
+    """Give back the names that nobody else holds; those where something else was put meanwhile."""
+    lost = []
     for (module, name), place in list(_places.items()):
         place.holders.discard(patch)
         if place.holders:
@@ -271,8 +292,12 @@ def _restore(patch: Patch) -> None:
         if vars(module).get(name) is place.switch:
             setattr(module, name, place.found)
         else:
-            warnings.warn(
-                f"gpuconv.patch leaves {module.__name__}.{name} as it is: something else was put there meanwhile.",
-                RuntimeWarning,
-                stacklevel=3,
-            )
+            lost.append(f"{module.__name__}.{name}")
+    return lost
+
+
+def _warn_of(lost: list[str]) -> None:
+    if lost:
+        names = ", ".join(lost)
+        text = f"gpuconv.patch leaves {names} as it is: something else was put there meanwhile."
+        warnings.warn(text, RuntimeWarning, stacklevel=3)

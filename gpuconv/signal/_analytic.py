@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
 
 from gpuconv._scipy_arguments import read_array, read_line
-from gpuconv.core.arguments import refusal
+from gpuconv.core.arguments import read_integer, refusal
 from gpuconv.core.dtypes import complex_of, is_complex, is_integer
 from gpuconv.core.namespace import Home, cast, dtype_name
 from gpuconv.methods import transform
@@ -109,6 +108,8 @@ def hilbert2(x: Any, N: Any = None, axes: tuple[int, int] = (-2, -1)) -> Any:
     x = _read_real(home, x)
     if x.ndim < 2:
         x = home.xp.reshape(x, (1,) * (2 - x.ndim) + tuple(x.shape))
+    if not np.iterable(axes):
+        raise TypeError(refusal("axes must be a tuple of length 2", f"got axes={axes!r}", "Name two axes"))
     if len(axes) != 2:
         raise ValueError(refusal("axes must be a tuple of length 2", f"got axes={axes!r}", "Name two axes"))
     chosen = (read_line(axes[0], x.ndim), read_line(axes[1], x.ndim))
@@ -135,7 +136,7 @@ def _read_real(home: Home, x: Any) -> Any:
 
 
 def _read_length(length: Any) -> int:
-    number = operator.index(length)
+    number = read_integer("N", length)
     if number <= 0:
         raise ValueError(refusal("N must be positive", f"got {length!r}", "Give a number of samples"))
     return number

@@ -53,7 +53,8 @@ def upfirdn(h: Any, x: Any, up: int = 1, down: int = 1, axis: int = -1, mode: st
     Raises
     ------
     ValueError
-        If `h` is not one non-empty line, `up` or `down` is less than 1, or `mode` is unknown.
+        If `h` is not one non-empty line, `up` or `down` is less than 1, or `mode` is unknown, or another one than
+        "constant" for an axis without samples.
     IndexError
         If `axis` is out of range.
 
@@ -68,12 +69,13 @@ def upfirdn(h: Any, x: Any, up: int = 1, down: int = 1, axis: int = -1, mode: st
     [0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 2.0]
     """
     x, home = read_array(x, "x")
+    _check_samples(x, axis, mode)
     taps = read_taps(h, home, "h")
     names = (dtype_name(taps.dtype), dtype_name(x.dtype), "float32")
     if only_scipy_computes(home, *names):
         return hand_over("upfirdn", h, x, up, down, axis, mode, cval)
     _check_line(taps, "h")
-    up, down = _read_rates(int(up), int(down))
+    up, down = _read_rates(_whole("up", up), _whole("down", down))
     axis, mode = read_line(axis, x.ndim), read_extension(mode)
     name = promoted(home, *names)
     count = ((x.shape[axis] - 1) * up + taps.shape[0] - 1) // down + 1
@@ -135,10 +137,13 @@ def resample_poly(
     [1.0, 1.32, 2.0, 2.77, 3.0, 2.54, 2.0, 1.97]
     """
     x, home = read_array(x, "x")
+    if padtype in (*_BACKGROUNDS, *MODES) and x.shape[read_line(axis, x.ndim)] == 0:
+        # A line without samples stays one, whatever would lie beyond it.
+        padtype, cval = "constant", None
     if only_scipy_computes(home, dtype_name(x.dtype), "float32"):
         return hand_over("resample_poly", x, up, down, axis, window, padtype, cval)
     for argument, value in (("up", up), ("down", down)):
-        if value != int(value):
+        if value != _whole(argument, value):
             raise ValueError(refusal(f"{argument} must be an integer", f"got {value!r}", "Give a plain int"))
     up, down = _read_rates(int(up), int(down))
     if cval is not None and padtype != "constant":
@@ -165,6 +170,22 @@ def _read_rates(up: int, down: int) -> tuple[int, int]:
     if up < 1 or down < 1:
         raise ValueError(refusal("Both up and down must be >= 1", f"got up={up}, down={down}", "Give positive ints"))
     return up, down
+
+
+def _whole(argument: str, value: Any) -> int:
+    """What int() makes of it, as in SciPy."""
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError) as failure:
+        kind = type(failure)
+        raise kind(refusal(f"{argument} must be an integer", f"got {value!r}", "Give a plain int")) from None
+
+
+def _check_samples(x: Any, axis: int, mode: Any) -> None:
+    """Only a constant goes on where there is nothing; SciPy's compiled code divides by zero there."""
+    if read_extension(mode) != "constant" and x.shape[read_line(axis, x.ndim)] == 0:
+        fact = f"got an empty axis and mode={mode!r}"
+        raise ValueError(refusal("only mode 'constant' extends an axis without samples", fact, "Use mode='constant'"))
 
 
 def _check_line(taps: Any, argument: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from gpuconv import convolution, filters
 from gpuconv._scipy_arguments import read_array, read_line
 from gpuconv.backends.cpu import originals
-from gpuconv.core.arguments import refusal
+from gpuconv.core.arguments import read_integer, refusal
 from gpuconv.core.dtypes import COMPLEX
 from gpuconv.core.namespace import Home, bring_home, cast, dtype_name
 from gpuconv.signal._dtypes import only_scipy_computes, part, promoted, promoted_array, read_taps
@@ -193,6 +193,8 @@ def wiener(im: Any, mysize: Any = None, noise: Any = None) -> Any:
     ------
     ValueError
         If `mysize` does not fit the axes.
+    TypeError
+        If `mysize` is no integer, nor made of integers.
 
     References
     ----------
@@ -209,7 +211,9 @@ def wiener(im: Any, mysize: Any = None, noise: Any = None) -> Any:
         return hand_over("wiener", im, mysize, noise)
     x = cast(home, x, promoted(home, dtype_name(x.dtype), "float64"))
     sizes = [3 if mysize is None else mysize] * x.ndim if not np.iterable(mysize) else list(mysize)
-    box = [int(size) for size in sizes]
+    box = [read_integer("each of mysize", size) for size in sizes]
+    if 0 in x.shape:
+        return home.xp.asarray(x, copy=True)
     mean = filters.uniform(x, box, boundary="constant")
     variance = filters.local_variance(x, box, boundary="constant")
     if noise is None:

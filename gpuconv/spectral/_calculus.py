@@ -16,7 +16,7 @@ import numpy as np
 
 from gpuconv.core.frequencies import nyquist
 from gpuconv.kernels._arguments import read_axis, read_count, read_positive, read_real, spread
-from gpuconv.spectral._signal import Signal, read_signal, read_spacing
+from gpuconv.spectral._signal import Signal, read_signal, read_spacing, relative
 
 
 def derivative(x: Any, /, *, axis: int = -1, order: int = 1, spacing: float = 1.0) -> Any:
@@ -130,7 +130,9 @@ def laplacian(x: Any, /, *, axes: Any = None, spacing: float | Sequence[float] =
     True
     """
     signal = read_signal(x, axes)
-    return signal.rounded(signal.inverse(signal.forward() * -_squared_frequency(signal, spacing)))
+    unit, spacings = relative(read_spacing(spacing, len(signal.axes)))
+    curvature = signal.inverse(signal.forward() * -_squared_frequency(signal, spacings))
+    return signal.rounded(_twice(curvature, 1.0 / unit))
 
 
 def inverse_laplacian(x: Any, /, *, axes: Any = None, spacing: float | Sequence[float] = 1.0) -> Any:
@@ -162,10 +164,11 @@ def inverse_laplacian(x: Any, /, *, axes: Any = None, spacing: float | Sequence[
     True
     """
     signal = read_signal(x, axes)
-    xp, squared = signal.xp, _squared_frequency(signal, spacing)
+    unit, spacings = relative(read_spacing(spacing, len(signal.axes)))
+    xp, squared = signal.xp, _squared_frequency(signal, spacings)
     zero = squared == 0
     factor = xp.where(zero, xp.zeros_like(squared), -1.0 / xp.where(zero, xp.ones_like(squared), squared))
-    return signal.rounded(signal.inverse(signal.forward() * factor))
+    return signal.rounded(_twice(signal.inverse(signal.forward() * factor), unit))
 
 
 def hilbert(x: Any, /, *, axis: int = -1) -> Any:
@@ -239,7 +242,7 @@ def riesz(x: Any, /, *, axes: Any = None, spacing: float | Sequence[float] = 1.0
     (True, 0.0)
     """
     signal = read_signal(x, axes)
-    spacings = read_spacing(spacing, len(signal.axes))
+    _, spacings = relative(read_spacing(spacing, len(signal.axes)))
     squared = _squared_frequency(signal, spacings)
     length = signal.xp.sqrt(signal.xp.where(squared == 0, signal.xp.ones_like(squared), squared))
     lines = [-1j * _angular(signal, signal.odd_wavenumbers(at), at, step) for at, step in enumerate(spacings)]
@@ -312,9 +315,13 @@ def _power(angular: np.ndarray, order: int) -> np.ndarray:
     return (1, 1j, -1, -1j)[order % 4] * angular**order
 
 
-def _squared_frequency(signal: Signal, spacing: Any) -> Any:
+def _twice(values: Any, factor: float) -> Any:
+    """Times a square that may be out of range where the product is not."""
+    return values if factor == 1.0 else values * factor * factor
+
+
+def _squared_frequency(signal: Signal, spacings: Sequence[float]) -> Any:
     """``|2 pi f|^2`` at each bin."""
-    spacings = read_spacing(spacing, len(signal.axes))
     lines = [
         signal.line(_angular(signal, signal.wavenumbers(at), at, step) ** 2, at) for at, step in enumerate(spacings)
     ]

@@ -15,7 +15,7 @@ from gpuconv.core.frequencies import wavenumbers
 from gpuconv.core.namespace import bring_home, cast, dtype_name
 from gpuconv.kernels._arguments import read_nonnegative
 from gpuconv.spectral._apply import check_transfer, on_bins, sides_of
-from gpuconv.spectral._signal import Signal, read_plane, read_spacing, root, squared, unfold
+from gpuconv.spectral._signal import Signal, read_plane, read_spacing, relative, root, squared, unfold
 from gpuconv.spectral._spectra import read_window, windowed
 from gpuconv.spectral._transfer import TransferFunction
 
@@ -99,7 +99,7 @@ def orientation(
     if transfer is not None:
         spectrum = _weighed(signal, transfer, spacings, spectrum)
     tensor = _by_moments if method == "moments" else _by_slopes
-    rows, mixed, columns = tensor(signal, spectrum, spacings)
+    rows, mixed, columns = tensor(signal, spectrum, relative(spacings)[1])
     return signal.rounded_real(_halved(signal, 0.5 * signal.xp.atan2(2.0 * mixed, columns - rows)))
 
 
@@ -159,14 +159,15 @@ def strongest_stripes(
     spacings, least = read_spacing(spacing, 2), read_nonnegative("above", above)
     peak = _Peak.of(signal, spacings, least)
     offsets = [peak.offset(position) for position in (0, 1)]
+    unit, steps = relative(spacings)
     down, right = (
-        (peak.wavenumber(position) + offsets[position]) * (1.0 / (signal.sizes[position] * spacings[position]))
+        (peak.wavenumber(position) + offsets[position]) * (1.0 / (signal.sizes[position] * steps[position]))
         for position in (0, 1)
     )
     # Windows have mean square 1: the mean of a Hann window is then sqrt(2/3) per axis; both signs share the wave.
     height = peak.height() * (2.0 * 1.5 / (signal.sizes[0] * signal.sizes[1]))
     return Stripes(
-        signal.rounded_real(root(signal, down**2 + right**2)),
+        signal.rounded_real(root(signal, down**2 + right**2) * (1.0 / unit)),
         signal.rounded_real(_halved(signal, signal.xp.atan2(down, right))),
         signal.rounded_real(height / (_hann_gain(signal, offsets[0]) * _hann_gain(signal, offsets[1]))),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -111,6 +113,16 @@ def read_signal(x: Any, axes: Any) -> Signal:
 def read_spacing(spacing: Any, count: int) -> tuple[float, ...]:
     """Distance of two samples on each axis."""
     return spread("spacing", spacing, count, read_positive)
+
+
+def relative(spacings: Sequence[float]) -> tuple[float, tuple[float, ...]]:
+    """A power of two near the spacings, and these in units of it.
+
+    Squares of frequencies in SI units leave the range of single precision soon (a megaparsec is 3e22 m); what is
+    computed with relative spacings does not, and a power of two put back at the end changes no digit.
+    """
+    unit = 2.0 ** math.floor(np.mean(np.log2(spacings)))
+    return unit, tuple(step / unit for step in spacings)
 
 
 def read_plane(x: Any, axes: Any, name: str) -> Signal:

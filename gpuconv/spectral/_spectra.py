@@ -149,7 +149,8 @@ def radial_profile(
     """Mean power over rings of equal frequency: ``p[r] = sum P[k] / count[r]`` over bins with ``round(|f| / df) = r``.
 
     `df` is the finest spacing of bins among the axes. Rings go on to the corners, and no bin is left out:
-    ``sum p count = mean |x|^2``.
+    ``sum p count = mean |x|^2``. Rings without a bin, as there are between those of a much coarser axis, are left out:
+    there are never more rings than bins.
 
     Parameters
     ----------
@@ -169,7 +170,7 @@ def radial_profile(
     Raises
     ------
     TypeError, ValueError
-        If an argument is out of range, or an axis is empty.
+        If an argument is out of range, an axis is empty, or bins are 2^50 times as far apart on one as on another.
 
     Examples
     --------
@@ -183,14 +184,12 @@ def radial_profile(
     spacings = read_spacing(spacing, len(signal.axes))
     _refuse_empty(signal, "radial_profile")
     lengths = [size * step for size, step in zip(signal.sizes, spacings, strict=True)]
-    ring = _rings(signal, lengths)
-    count = np.bincount(ring)
+    number, ring, count = _rings(signal, lengths)
     power = _ring_sums(signal, _power(signal, read_window(window), spacings), ring, count)
-    frequency = np.arange(len(count)) / max(lengths)
     home, whole = signal.home, "int64" if has_double(signal.home) else "int32"
     return RadialProfile(
-        bring_home(frequency, home, signal.precision),
-        signal.rounded_real(power / bring_home(np.maximum(count, 1).astype(float), home, signal.precision)),
+        bring_home(number / max(lengths), home, signal.precision),
+        signal.rounded_real(power / bring_home(count.astype(float), home, signal.precision)),
         bring_home(count, home, whole),
     )
 
@@ -302,37 +301,53 @@ def _refuse_empty(signal: Signal, name: str) -> None:
         raise ValueError(refusal(f"{name} needs samples on its axes", given, "Give at least one"))
 
 
-def _rings(signal: Signal, lengths: Sequence[float]) -> np.ndarray:
-    """Ring of each bin, axes in the order of `axes`, flat."""
+def _rings(signal: Signal, lengths: Sequence[float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rings that have bins: their ``|f| / df``, which of them each bin is in (`axes` in order, flat), and counts."""
     finest = max(lengths)
+    if finest / min(lengths) > 2.0**50:
+        given = f"axes are {min(lengths):g} and {finest:g} long in units of spacing"
+        raise ValueError(refusal("rings need axes of comparable lengths", given, "Check the units of spacing"))
     total = np.zeros((1,) * len(lengths))
     for position, (size, length) in enumerate(zip(signal.sizes, lengths, strict=True)):
         k = np.arange(size)
         line = np.minimum(k, size - k) * (finest / length)
         total = total + line.reshape([-1 if at == position else 1 for at in range(len(lengths))]) ** 2
-    return np.floor(np.sqrt(total) + 0.5).astype(np.int64).ravel()
+    ring = np.floor(np.sqrt(total) + 0.5).ravel()
+    if ring.max() > 2 * len(ring):
+        return np.unique(ring, return_inverse=True, return_counts=True)
+    ring = ring.astype(np.int64)
+    count = np.bincount(ring)
+    number = np.flatnonzero(count)
+    return number, ring if len(number) == len(count) else (np.cumsum(count > 0) - 1)[ring], count[number]
 
 
 def _ring_sums(signal: Signal, power: Any, ring: np.ndarray, count: np.ndarray) -> Any:
     """Sums of a spectrum over rings, which become the last axis.
 
-    Bins are gathered ring by ring, each filled up to the longest with a zero that is put behind the spectrum: so no
-    sum is a difference of large ones, and any library can do it. All rings together take about three spectra.
+    Bins are gathered ring by ring: so no sum is a difference of large ones, and any library can do it. Rings between
+    two powers of two in length are filled up to the longest of them with a zero that is put behind the spectrum:
+    all together take less than two spectra.
     """
     xp, home = signal.xp, signal.home
     batches = tuple(axis for axis in range(signal.ndim) if axis not in signal.axes)
     shape = tuple(signal.given.shape[axis] for axis in batches)
     flat = xp.reshape(xp.permute_dims(power, (*batches, *signal.axes)), (*shape, len(ring)))
     flat = xp.concat([flat, xp.zeros_like(flat[..., :1])], axis=-1)
-    longest = int(count.max())
-    table = np.full((len(count), longest), len(ring))
     # Whole numbers of two bytes are sorted ten times as fast.
     order = np.argsort(ring.astype(np.min_scalar_type(len(count))), kind="stable")
-    place = np.arange(len(ring)) - np.repeat(np.cumsum(count) - count, count)
-    table[ring[order], place] = order
+    order = np.append(order, len(ring))
+    start = np.cumsum(count) - count
     whole = "int64" if has_double(home) else "int32"
-    gathered = xp.take(flat, bring_home(table.ravel(), home, whole), axis=-1)
-    return xp.sum(xp.reshape(gathered, (*shape, *table.shape)), axis=-1)
+    octave = np.frexp(count)[1]
+    groups = [np.flatnonzero(octave == one) for one in np.unique(octave)]
+    sums = []
+    for group in groups:
+        place = np.arange(count[group].max())
+        table = np.where(place < count[group, None], start[group, None] + place, len(ring))
+        gathered = xp.take(flat, bring_home(order[table.ravel()], home, whole), axis=-1)
+        sums.append(xp.sum(xp.reshape(gathered, (*shape, *table.shape)), axis=-1))
+    back = np.argsort(np.concatenate(groups))
+    return xp.take(xp.concat(sums, axis=-1), bring_home(back, home, whole), axis=-1)
 
 
 def _band_indices(fraction: int, low: float, high: float, nyquist: float) -> list[int]:

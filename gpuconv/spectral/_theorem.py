@@ -10,7 +10,7 @@ import numpy as np
 
 from gpuconv.convolution import convolve
 from gpuconv.core.arguments import read_choice, refusal
-from gpuconv.core.dtypes import complex_of, is_complex
+from gpuconv.core.dtypes import check_supported, complex_of, is_complex
 from gpuconv.core.namespace import bring_home, cast, dtype_name, read_kernel
 from gpuconv.methods import transform
 from gpuconv.spectral._signal import Signal, read_signal, read_spacing
@@ -37,6 +37,8 @@ def convolution_theorem(
     x: Any, kernel: Any, /, *, axes: Any = None, spacing: float | Sequence[float] = 1.0, norm: str = "backward"
 ) -> ConvolutionTheorem:
     """Both sides of ``F[x * k] = constant F[x] F[k]``, the convolution being the sum of its definition.
+
+    Integers and half precision are computed in the dtypes of `apply`, on both sides.
 
     With h the product of the spacings and N the number of samples,
     ``(x * k)[n] = h sum_m k[m] x[n - m]`` around the ends, and ``F[x](f) = h / c sum_n x[n] exp(-2 pi i f n)``. By
@@ -83,7 +85,9 @@ def convolution_theorem(
     count = prod(signal.sizes)
     constant = _CONSTANTS[read_choice("norm", norm, _CONSTANTS)](count)
     h = prod(read_spacing(spacing, len(signal.axes)))
-    convolved = convolve(signal.given, kernel, axes=signal.axes, boundary="wrap", method="direct")
+    # Both sides in the precision of transforms: whole numbers would wrap around, and half precision overflow.
+    weights = _at_home(signal, weights)
+    convolved = convolve(signal.x, weights, axes=signal.axes, boundary="wrap", method="direct")
     of_both = is_complex(dtype_name(weights.dtype)) or signal.is_complex
     name = complex_of(signal.precision) if of_both else signal.dtype
     placed = _placed(signal, weights, name)
@@ -107,10 +111,20 @@ def _check_kernel(weights: Any, signal: Signal) -> None:
         raise ValueError(refusal("the kernel must fit into x", given, remedy))
 
 
+def _at_home(signal: Signal, weights: Any) -> Any:
+    """The kernel in the library and precision of the signal."""
+    given = dtype_name(weights.dtype)
+    check_supported(given, "kernel")
+    name = complex_of(signal.precision) if is_complex(given) else signal.precision
+    return (
+        bring_home(weights, signal.home, name) if isinstance(weights, np.ndarray) else cast(signal.home, weights, name)
+    )
+
+
 def _placed(signal: Signal, weights: Any, name: str) -> Any:
     """The kernel with its centre at sample 0 among zeros, as large as `x` on the axes and of size 1 on the others."""
     home, xp, axes = signal.home, signal.xp, signal.axes
-    weights = bring_home(weights, home, name) if isinstance(weights, np.ndarray) else cast(home, weights, name)
+    weights = cast(home, weights, name)
     order = sorted(range(len(axes)), key=axes.__getitem__)
     shape = [1] * signal.ndim
     for position in order:
