@@ -206,15 +206,16 @@ def _read_lengths(call: _Call, shape: Sequence[int], halved: bool) -> tuple[tupl
     if axes is None and given is not None:
         axes = tuple(range(-len(given), 0))
     axes = read_axes(tuple(axes) if np.iterable(axes) else axes, len(shape))
-    lengths = [shape[axis] for axis in axes]
-    if halved and axes:
-        lengths[-1] = 2 * (lengths[-1] - 1)
+    sizes = [shape[axis] for axis in axes]
+    lengths = list(sizes)
+    if halved and axes:  # SciPy's rules: over several axes, half of one sample is one sample, on one it is an error
+        lengths[-1] = max(2 * (sizes[-1] - 1), int(len(axes) > 1 and sizes[-1] == 1))
     if given is not None:
         if len(given) != len(axes):
             rule = "when given, axes and shape arguments have to be of the same length"
             raise ValueError(refusal(rule, f"got {len(axes)} axes and s={given}", "Give one length per axis"))
         chosen = [read_integer("each length", length) for length in given]
-        lengths = [size if length == -1 else length for length, size in zip(chosen, lengths, strict=True)]
+        lengths = [size if length == -1 else length for length, size in zip(chosen, sizes, strict=True)]
     if any(length < 1 for length in lengths):
         rule = "invalid number of data points: a transform needs one at least"
         raise ValueError(refusal(rule, f"the lengths are {lengths}", "Give n or s, or an array with samples"))
