@@ -201,11 +201,13 @@ def read_source(source: Any, layout: Layout, dtype: str) -> tuple[Any, Callable[
 
 def _read_supply(source: Any, layout: Layout, dtype: str) -> Any:
     value = read_kernel(source, layout.home, "source")
+    if is_complex(dtype_name(value.dtype)) and not is_complex(dtype):
+        raise TypeError(refusal("a complex source needs a complex u", f"u is of {dtype}", "Cast u to complex"))
+    if isinstance(value, np.ndarray) and not np.isfinite(value).all():
+        raise ValueError(refusal("source must be finite", f"got {value!r}", "Replace NaN and infinity"))
     if value.ndim == 0:
         return value.item() if isinstance(value, np.ndarray) else cast(layout.home, value, dtype)
     value = layout.arrange("source", value)
-    if is_complex(dtype_name(value.dtype)) and not is_complex(dtype):
-        raise TypeError(refusal("a complex source needs a complex u", f"u is of {dtype}", "Cast u to complex"))
     if isinstance(value, np.ndarray):
         return bring_home(value, layout.home, dtype)
     return cast(layout.home, value, dtype)
