@@ -32,7 +32,7 @@ style: $(VENV)/.test
 types: $(VENV)/.test
 	$(RUN) -m mypy
 
-# The benchmarks on this machine, in under five minutes.
+# The benchmarks on this machine, in under ten minutes.
 bench: $(VENV)/.test
 	$(RUN) -m benchmarks run --json benchmarks/results/local/bench.json
 

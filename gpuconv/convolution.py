@@ -324,7 +324,8 @@ def plan_convolution(
     --------
     >>> import numpy as np
     >>> import gpuconv
-    >>> plan = gpuconv.plan_convolution(np.zeros((512, 512)), np.outer([1, 2, 1], [1, 2, 1]), boundary="reflect")
+    >>> kernel = np.outer(np.arange(1, 16), np.arange(1, 16))
+    >>> plan = gpuconv.plan_convolution(np.zeros((512, 512)), kernel, boundary="reflect")
     >>> plan.method, plan.backend
     ('separable', 'cpu')
     """
