@@ -324,10 +324,10 @@ def plan_convolution(
     --------
     >>> import numpy as np
     >>> import gpuconv
-    >>> kernel = np.outer(np.arange(1, 16), np.arange(1, 16))
-    >>> plan = gpuconv.plan_convolution(np.zeros((512, 512)), kernel, boundary="reflect")
+    >>> kernel = np.arange(99.0 * 99).reshape(99, 99) ** 2
+    >>> plan = gpuconv.plan_convolution(np.zeros((2048, 2048)), kernel, boundary="reflect")
     >>> plan.method, plan.backend
-    ('separable', 'cpu')
+    ('overlap', 'cpu')
     """
     options = Options("convolve", mode, boundary, origin, axes, method, accuracy)
     described = describe(x, kernel, options)

@@ -254,6 +254,12 @@ REFUSED = {
         lambda: spectral.bands(X, 1.0)
     ),
     "bands needs samples on its axes: x has shape (0,)": lambda: spectral.bands([], 1.0),
+    "fraction must be an integer: got 3.0": lambda: spectral.bands(X, 1 / 8000, fraction=3.0),
+    "fraction must be an integer: got True": lambda: spectral.bands(X, 1 / 8000, fraction=True),
+    "orientation needs samples on its axes: x has shape (0, 8)": lambda: spectral.orientation(np.ones((0, 8))),
+    "above must leave a frequency: got 10, and the fastest wave that samples show has 0.707": (
+        lambda: spectral.strongest_stripes(np.ones((8, 8)), above=10)
+    ),
     "orientation needs two axes: x has shape (4,), axes=None": lambda: spectral.orientation(np.ones(4)),
     "orientation needs two axes: x has shape (4, 6), axes=0": lambda: spectral.orientation(X, axes=0),
     "method must be one of 'moments', 'tensor': got 'fit'": lambda: spectral.orientation(X, method="fit"),

@@ -196,6 +196,11 @@ X = np.ones((4, 6))
 REFUSED = {
     "order must be at least 0: got -1": lambda: spectral.derivative(X, order=-1),
     "order must be an integer: got 1.5": lambda: spectral.derivative(X, order=1.5),
+    "the order must leave factors that float64 holds: got order=1000": lambda: spectral.derivative(X, order=1000),
+    "the order must leave factors that float32 holds: got order=80": (
+        lambda: spectral.derivative(X.astype(np.float32), order=80)
+    ),
+    "got order=1000001 where": lambda: spectral.derivative(X, order=10**6 + 1, spacing=100.0),
     "spacing must be positive: got 0": lambda: spectral.derivative(X, spacing=0),
     "axes must lie in [-2, 2)": lambda: spectral.hilbert(X, axis=2),
     "spacing needs one entry, or one per convolved axis (2)": lambda: spectral.gradient(X, spacing=(1, 2, 3)),

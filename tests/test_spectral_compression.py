@@ -102,6 +102,15 @@ def test_the_largest_coefficients_are_the_best():
     assert largest > disc
 
 
+def test_nothing_lost_is_infinitely_good_and_has_no_slope():
+    torch = pytest.importorskip("torch")
+    x = torch.zeros(4, 4, dtype=torch.float64, requires_grad=True)
+    small = spectral.compress(x, 0.5)
+    assert small.psnr.item() == np.inf
+    small.psnr.backward()
+    assert x.grad.tolist() == np.zeros((4, 4)).tolist()
+
+
 REFUSED = {
     "keep must be above 0 and at most 1: got 0": lambda: spectral.compress(np.ones(4), 0),
     "keep must be above 0 and at most 1: got 20": lambda: spectral.compress(np.ones(4), 20),

@@ -184,6 +184,14 @@ def test_spacing_is_the_unit_of_the_cutoff():
         assert_close(result, gain * wave, tolerance=1e-13)
 
 
+@pytest.mark.parametrize("profile", ["ideal", "butterworth", "gaussian", "raised_cosine"])
+@pytest.mark.parametrize(("dtype", "cutoff"), [("float32", 1e-40), ("float32", 1e-60), ("float64", 1e-310)])
+def test_the_smallest_cutoffs_leave_the_mean(dtype, cutoff, profile):
+    x = draw((8,), dtype, "x")
+    result = spectral.apply(x, spectral.lowpass(cutoff, profile))
+    assert_close(result, np.full_like(x, x.mean()), taps=16)
+
+
 def test_batches_are_filtered_one_by_one():
     x = draw((3, 8, 2, 9), "float32", "x")
     transfer = spectral.notch((0.1, 0.3), 0.1)
@@ -206,6 +214,19 @@ def test_sampled_transfer_functions_lie_on_the_real_layout():
     assert full.shape == (6, 5)
     assert np.array_equal(full[:, :3], half)
     assert np.array_equal(full[1:, 1:], full[1:, 1:][::-1, ::-1])
+
+
+def test_numbers_of_numpy_are_numbers():
+    transfer = spectral.lowpass(0.1)
+    assert np.array_equal(spectral.spatial_kernel(transfer, np.int64(9)), spectral.spatial_kernel(transfer, 9))
+    expected = spectral.apply(X, transfer, boundary="constant", cval=1.0)
+    for one in (np.float32(1), np.int64(1), np.array(1.0)):
+        assert np.array_equal(spectral.apply(X, transfer, boundary="constant", cval=one), expected)
+
+
+def test_what_is_left_out_by_name_is_what_is_left_out_by_subtraction():
+    assert spectral.highpass(0.1) == 1 - spectral.lowpass(0.1) != 1 - spectral.lowpass(0.2)
+    assert hash(spectral.bandstop(0.1, 0.2)) == hash(1 - spectral.bandpass(0.1, 0.2))
 
 
 def test_transfer_functions_print_as_they_are_made():
@@ -275,6 +296,20 @@ REFUSED = {
         X, spectral.lowpass(0.1), boundary="constant", cval=1j
     ),
     "cval must be a number: got None": lambda: spectral.apply(X, spectral.lowpass(0.1), boundary="constant", cval=None),
+    "cval must be finite, and in the range of float64: got nan": lambda: spectral.apply(
+        X, spectral.lowpass(0.1), boundary="constant", cval=np.nan
+    ),
+    "cval must be finite, and in the range of float64: got a whole number beyond it": lambda: spectral.apply(
+        X, spectral.lowpass(0.1), boundary="constant", cval=10**400
+    ),
+    "cval must be finite, and in the range of float32: got 1e+39": lambda: spectral.apply(
+        X.astype(np.float32), spectral.lowpass(0.1), boundary="constant", cval=1e39
+    ),
+    "transfer must be a TransferFunction: got int": lambda: spectral.spatial_kernel(3, 9),
+    "each of shape must be an integer: got None": lambda: spectral.spatial_kernel(spectral.lowpass(0.1), None),
+    "each of shape must be an integer: got 9.5": lambda: spectral.lowpass(0.1).sampled(9.5),
+    "lowpass(0.1, 'butterworth', order=2) was given none. Name an axis at least.": lambda: spectral.lowpass(0.1)(),
+    "was given none": lambda: spectral.lowpass(0.1).sampled(()),
     "axes must lie in [-2, 2)": lambda: spectral.apply(X, spectral.lowpass(0.1), axes=2),
     "kernel needs an axis, and a weight: its shape is (0,)": lambda: spectral.kernel_transfer([]),
     "x must have one of the dtypes": lambda: spectral.apply(X > 0, spectral.lowpass(0.1)),

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from gpuconv.core.arguments import read_choice, refusal
 from gpuconv.core.boundary import ALIASES, Span, extend
 from gpuconv.core.dtypes import DtypeRule, complex_of
@@ -13,7 +15,7 @@ from gpuconv.core.frequencies import fast_length, nyquist, wavenumbers
 from gpuconv.kernels._arguments import spread
 from gpuconv.methods import transform
 from gpuconv.spectral._signal import Signal, line_along, read_signal, read_spacing
-from gpuconv.spectral._transfer import Line, TransferFunction, check_axes, on_grid
+from gpuconv.spectral._transfer import Line, TransferFunction, check_transfer, on_grid
 
 BOUNDARIES = ("wrap", "reflect", "constant")
 
@@ -109,14 +111,6 @@ def _read(x: Any, axes: Any, transfer: Any) -> Signal:
     return replace(signal, rule=DtypeRule(complex_of(signal.rule.result), complex_of(signal.dtype)))
 
 
-def check_transfer(transfer: Any, count: int) -> None:
-    if not isinstance(transfer, TransferFunction):
-        given = f"got {type(transfer).__name__}"
-        remedy = "Make one, as by lowpass(0.1), or from a kernel with kernel_transfer"
-        raise TypeError(refusal("transfer must be a TransferFunction", given, remedy))
-    check_axes(transfer, count)
-
-
 def sides_of(signal: Signal, transfer: TransferFunction, spacing: Any, boundary: Any) -> tuple[Side, ...]:
     count = len(signal.axes)
     boundaries = spread("boundary", boundary, count, lambda name, value: read_choice(name, value, BOUNDARIES, ALIASES))
@@ -167,9 +161,17 @@ def _at_zero(transfer: TransferFunction, count: int) -> complex:
 
 
 def _read_fill(cval: Any, signal: Signal) -> complex:
+    if isinstance(cval, (np.ndarray, np.generic)) and np.ndim(cval) == 0:
+        cval = cval.item()
     if isinstance(cval, bool) or not isinstance(cval, (int, float, complex)):
         raise TypeError(refusal("cval must be a number", f"got {cval!r}", "Give a plain int, float or complex"))
     if isinstance(cval, complex) and not signal.is_complex:
         given = f"got {cval!r} for {signal.rule.result}"
         raise ValueError(refusal("cval of a real array must be real", given, "Cast x to complex first"))
+    parts = (cval.real, cval.imag)
+    most = float(np.finfo(signal.precision).max)
+    if not all(-most <= part <= most for part in parts):  # nor is NaN
+        given = f"got {cval:g}" if isinstance(cval, (float, complex)) else "got a whole number beyond it"
+        rule = f"cval must be finite, and in the range of {signal.precision}"
+        raise ValueError(refusal(rule, given, "All frequencies have a part in every sample: give a smaller number"))
     return cval

@@ -7,6 +7,7 @@ trigonometric polynomial through the samples with the least slope.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import reduce
 from operator import add
@@ -14,9 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from gpuconv.core.arguments import refusal
 from gpuconv.core.frequencies import nyquist
 from gpuconv.kernels._arguments import read_axis, read_count, read_positive, read_real, spread
 from gpuconv.spectral._signal import Signal, read_signal, read_spacing, relative
+
+MOST_ORDER = 10**6
 
 
 def derivative(x: Any, /, *, axis: int = -1, order: int = 1, spacing: float = 1.0) -> Any:
@@ -30,7 +34,7 @@ def derivative(x: Any, /, *, axis: int = -1, order: int = 1, spacing: float = 1.
         Samples of a periodic function, in any unit.
     axis : int
     order : int
-        0 or more.
+        0 or more, as long as ``(2 pi f)^order`` is in the range of what is computed in.
     spacing : float
         Distance of two samples.
 
@@ -60,9 +64,8 @@ def derivative(x: Any, /, *, axis: int = -1, order: int = 1, spacing: float = 1.
     signal = _read_line(x, axis)
     order = read_count("order", order, 0)
     k = signal.wavenumbers(0) if order % 2 == 0 else signal.odd_wavenumbers(0)
-    return signal.rounded(
-        _multiplied(signal, [_power(_angular(signal, k, 0, read_positive("spacing", spacing)), order)])
-    )
+    angular = _angular(signal, k, 0, read_positive("spacing", spacing))
+    return signal.rounded(_multiplied(signal, [_power(signal, angular, order)]))
 
 
 def gradient(x: Any, /, *, axes: Any = None, spacing: float | Sequence[float] = 1.0) -> Any:
@@ -310,8 +313,15 @@ def _angular(signal: Signal, k: np.ndarray, position: int, spacing: float) -> np
     return 2 * np.pi * k / (max(signal.sizes[position], 1) * spacing)
 
 
-def _power(angular: np.ndarray, order: int) -> np.ndarray:
+def _power(signal: Signal, angular: np.ndarray, order: int) -> np.ndarray:
     """``(i w)^order``, real for even orders."""
+    most = float(np.finfo(signal.precision).max)
+    fastest = float(abs(angular).max(initial=0.0))
+    # By logarithms, since the power itself is what overflows; what is not above 1 never does.
+    if order > MOST_ORDER or order * math.log(max(fastest, 1.0)) > math.log(most):
+        given = f"got order={order} where frequencies reach {fastest:g} radians per unit of spacing"
+        rule = f"the order must leave factors that {signal.precision} holds"
+        raise ValueError(refusal(rule, given, "Give a lower order, or a larger unit of spacing"))
     return (1, 1j, -1, -1j)[order % 4] * angular**order
 
 

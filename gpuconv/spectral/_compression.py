@@ -212,5 +212,7 @@ def _psnr(signal: Signal, image: Any) -> Any:
     else:
         peak = xp.max(signal.x, axis=axes) - xp.min(signal.x, axis=axes)
         peak = xp.where(peak > 0, peak, xp.ones_like(peak))
-    with np.errstate(divide="ignore"):  # nothing lost: infinitely good
-        return 10.0 * xp.log10(peak**2 / error)
+    # Nothing lost is infinitely good, and its slope counts as 0.
+    lossless = error == 0
+    decibels = 10.0 * xp.log10(peak**2 / xp.where(lossless, xp.ones_like(error), error))
+    return xp.where(lossless, xp.full_like(error, float("inf")), decibels)

@@ -67,7 +67,9 @@ class Lowpass(TransferFunction):
     profile: Profile
 
     def evaluate(self, home: Home, frequencies: Sequence[Any]) -> Any:
-        return self.profile(home, reduce(add, [(f * (1.0 / self.cutoff)) ** 2 for f in frequencies]))
+        # An infinite factor would make a NaN of zero frequency.
+        scale = min(1.0 / self.cutoff, float(np.finfo(dtype_name(frequencies[0].dtype)).max))
+        return self.profile(home, reduce(add, [(f * scale) ** 2 for f in frequencies]))
 
     def __str__(self) -> str:
         return f"lowpass({self.cutoff:g}, {self.profile})"

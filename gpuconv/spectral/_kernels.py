@@ -13,7 +13,7 @@ from gpuconv.core.dtypes import check_supported, complex_of
 from gpuconv.core.namespace import Home, cast, dtype_name, read_image, to_numpy
 from gpuconv.methods import transform
 from gpuconv.spectral._signal import read_spacing
-from gpuconv.spectral._transfer import TransferFunction
+from gpuconv.spectral._transfer import TransferFunction, check_transfer, read_shape
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -118,6 +118,8 @@ def spatial_kernel(
 
     Raises
     ------
+    TypeError
+        If `transfer` is no transfer function, or the shape is not of whole numbers.
     ValueError
         If the shape does not fit the transfer function.
 
@@ -128,9 +130,10 @@ def spatial_kernel(
     >>> kernel.shape, round(kernel.sum().item(), 12), kernel.argmax().item()
     ((9,), 1.0, 4)
     """
+    sizes = read_shape(shape)
+    check_transfer(transfer, len(sizes))
     half = transfer.is_hermitian
-    values = transfer.sampled(shape, spacing=spacing, half=half)
-    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    values = transfer.sampled(sizes, spacing=spacing, half=half)
     axes = tuple(range(len(sizes)))
     kernel = transform.inverse(values.astype(np.complex128), axes, sizes, "float64" if half else "complex128")
     return np.roll(kernel, [(size - 1) // 2 for size in sizes], axes)

@@ -14,10 +14,10 @@ from gpuconv.core.arguments import read_choice, refusal
 from gpuconv.core.frequencies import wavenumbers
 from gpuconv.core.namespace import bring_home, cast, dtype_name
 from gpuconv.kernels._arguments import read_nonnegative
-from gpuconv.spectral._apply import check_transfer, on_bins, sides_of
+from gpuconv.spectral._apply import on_bins, sides_of
 from gpuconv.spectral._signal import Signal, read_plane, read_spacing, relative, root, squared, unfold
-from gpuconv.spectral._spectra import read_window, windowed
-from gpuconv.spectral._transfer import TransferFunction
+from gpuconv.spectral._spectra import read_window, refuse_empty, windowed
+from gpuconv.spectral._transfer import TransferFunction, check_transfer
 
 
 class Stripes(NamedTuple):
@@ -76,7 +76,7 @@ def orientation(
     Raises
     ------
     TypeError, ValueError
-        If an argument is out of range, or there are not two axes.
+        If an argument is out of range, there are not two axes, or one of them is empty.
 
     References
     ----------
@@ -93,6 +93,7 @@ def orientation(
     True
     """
     signal = read_plane(x, axes, "orientation")
+    refuse_empty(signal, "orientation")
     read_choice("method", method, ("moments", "tensor"))
     spacings = read_spacing(spacing, 2)
     spectrum = signal.forward(windowed(signal, _without_mean(signal), read_window(window), spacings))
@@ -120,7 +121,8 @@ def strongest_stripes(
     spacing : float or sequence of float
         Distance of two samples, one or one per axis.
     above : float
-        Slower waves are passed over, such as shades of a whole photo; in cycles per unit of spacing.
+        Slower bins are passed over, such as shades of a whole photo; in cycles per unit of spacing. The wave itself,
+        which lies between bins, may be slower by a part of a bin.
 
     Returns
     -------
@@ -132,7 +134,7 @@ def strongest_stripes(
     Raises
     ------
     TypeError, ValueError
-        If an argument is out of range, or axes are too short.
+        If an argument is out of range, axes are too short, or no frequency is as large as `above`.
 
     References
     ----------
@@ -225,6 +227,9 @@ def _considered(signal: Signal, spacings: Sequence[float], least: float) -> np.n
     f = [line / (size * step) for line, size, step in zip(k, signal.sizes, spacings, strict=True)]
     beside_mean = (abs(k[0])[:, None] <= 1) & (abs(k[1])[None, :] <= 1)
     slow = np.hypot(f[0][:, None], f[1][None, :]) < least
+    if slow.all():
+        given = f"got {least:g}, and the fastest wave that samples show has {math.hypot(*(abs(a).max() for a in f)):g}"
+        raise ValueError(refusal("above must leave a frequency", given, "Give a smaller number, or check spacing"))
     # Waves of both signs are the same wave; half of the bins has them all.
     return ((k[1] >= 0) & ~beside_mean & ~slow).astype(float)
 

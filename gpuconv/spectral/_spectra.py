@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpuconv.core.arguments import read_choice, refusal
+from gpuconv.core.arguments import read_choice, read_integer, refusal
 from gpuconv.core.namespace import bring_home, has_double
 from gpuconv.kernels._arguments import read_axis, read_positive, read_real
 from gpuconv.spectral._signal import Signal, centred, read_signal, read_spacing, squared, unfold
@@ -182,7 +182,7 @@ def radial_profile(
     """
     signal = read_signal(x, axes)
     spacings = read_spacing(spacing, len(signal.axes))
-    _refuse_empty(signal, "radial_profile")
+    refuse_empty(signal, "radial_profile")
     lengths = [size * step for size, step in zip(signal.sizes, spacings, strict=True)]
     number, ring, count = _rings(signal, lengths)
     power = _ring_sums(signal, _power(signal, read_window(window), spacings), ring, count)
@@ -244,9 +244,9 @@ def bands(
     signal = read_signal(x, None)
     signal = read_signal(x, read_axis(axis, signal.ndim))
     step = read_positive("spacing", spacing)
-    if fraction not in (1, 3):
+    if read_integer("fraction", fraction) not in (1, 3):
         raise ValueError(refusal("fraction must be 1 or 3", f"got {fraction!r}", "1 for octaves, 3 for third-octaves"))
-    _refuse_empty(signal, "bands")
+    refuse_empty(signal, "bands")
     size = signal.sizes[0]
     indices = _band_indices(fraction, read_positive("low", low), read_positive("high", high), 0.5 / step)
     centres = [REFERENCE * OCTAVE ** (index / fraction) for index in indices]
@@ -295,7 +295,7 @@ def _power(signal: Signal, window: str, spacings: Sequence[float] | None = None)
     return unfold(signal, half) * (1.0 / max(prod(signal.sizes), 1) ** 2)
 
 
-def _refuse_empty(signal: Signal, name: str) -> None:
+def refuse_empty(signal: Signal, name: str) -> None:
     if 0 in signal.sizes:
         given = f"x has shape {tuple(signal.given.shape)}"
         raise ValueError(refusal(f"{name} needs samples on its axes", given, "Give at least one"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -66,8 +66,7 @@ class TransferFunction(ABC):
 
         With ``half=False``, in that of `numpy.fft.fftn`.
         """
-        sizes = (shape,) if isinstance(shape, int) else tuple(shape)
-        sizes = tuple(read_size("each of shape", size) for size in sizes)
+        sizes = read_shape(shape)
         check_axes(self, len(sizes))
         spacings = spread("spacing", spacing, len(sizes), read_positive)
         lines = [
@@ -138,16 +137,28 @@ def on_grid(
     return (ahead + values(Line.mirrored)) * 0.5
 
 
+def read_shape(shape: Any) -> tuple[int, ...]:
+    """The number of samples on each axis, of which one may be given by itself."""
+    entries = shape.tolist() if isinstance(shape, np.ndarray) else shape
+    sizes = entries if isinstance(entries, (list, tuple)) else (entries,)
+    return tuple(read_size("each of shape", size) for size in sizes)
+
+
+def check_transfer(transfer: Any, count: int) -> None:
+    if not isinstance(transfer, TransferFunction):
+        given = f"got {type(transfer).__name__}"
+        remedy = "Make one, as by lowpass(0.1), or from a kernel with kernel_transfer"
+        raise TypeError(refusal("transfer must be a TransferFunction", given, remedy))
+    check_axes(transfer, count)
+
+
 def check_axes(transfer: TransferFunction, count: int) -> None:
-    if count == 0 or transfer.ndim not in (None, count):
-        needs = "axes" if transfer.ndim is None else f"{transfer.ndim} axes"
-        raise ValueError(
-            refusal(
-                "a transfer function needs a frequency for each of its axes",
-                f"{transfer} is for {needs}, got {count}",
-                "Name as many axes as it is for",
-            )
-        )
+    rule = "a transfer function needs a frequency for each of its axes"
+    if count == 0:
+        raise ValueError(refusal(rule, f"{transfer} was given none", "Name an axis at least"))
+    if transfer.ndim not in (None, count):
+        given = f"{transfer} is for {transfer.ndim} axes, got {count}"
+        raise ValueError(refusal(rule, given, "Name as many axes as it is for"))
 
 
 @dataclass(frozen=True, repr=False)
@@ -179,7 +190,7 @@ class Complement(TransferFunction):
     """``H(f) = 1 - passed(f)``; `name` is what it prints as, where there is one."""
 
     passed: TransferFunction
-    name: str | None = None
+    name: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         for fact in ("ndim", "is_even", "is_hermitian"):
