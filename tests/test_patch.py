@@ -284,6 +284,28 @@ def test_a_warning_that_is_an_error_comes_when_all_is_put_back(monkeypatch):
     assert scipy.ndimage.sobel is sobel
 
 
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_a_block_ends_what_was_for_good(calls, everywhere):
+    patched = gpuconv.patch("scipy", everywhere=everywhere)
+    with patched:
+        assert goes_to_gpuconv(calls)
+    assert not patched.is_active
+    assert not goes_to_gpuconv(calls)
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_patch_itself_is_not_copied(duplicate):
+    with gpuconv.patch("scipy") as patched, pytest.raises(TypeError, match="cannot be copied or pickled.*Call gpuconv"):
+        duplicate(patched)
+
+
+def test_what_stands_there_is_no_method():
+    with gpuconv.patch("scipy"):
+        smooth = type("Photo", (), {"smooth": scipy.ndimage.gaussian_filter})().smooth
+        assert not inspect.ismethod(smooth)
+        assert not inspect.isfunction(smooth)
+
+
 def _spoil_and_fail():
     scipy.ndimage.sobel = max
     raise ZeroDivisionError

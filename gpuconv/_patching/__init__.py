@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType, TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from gpuconv._patching import _libraries, _switches
 from gpuconv._patching._libraries import Loaded
@@ -28,7 +28,8 @@ def patch(*libraries: str, modules: Sequence[str] = (), everywhere: bool = False
 
     In ``with gpuconv.patch("scipy"):`` the names of `scipy.ndimage` and `scipy.signal` that `gpuconv.ndimage` and
     `gpuconv.signal` have are ours: for calls of this thread or asyncio task, and of tasks it starts. Without
-    ``with`` the same holds for all calls of this thread, until ``undo()``. Other threads see SciPy.
+    ``with`` the same holds for all calls of this thread, until ``undo()``. Other threads see SciPy. A patch that was
+    put in place for good and is then used with ``with`` ends where that block ends, also with `everywhere`.
 
     Parameters
     ----------
@@ -142,6 +143,10 @@ class Patch:
             self._live = False
             _switches.end(self._scope)
             return _restore(self)
+
+    def __reduce__(self) -> NoReturn:
+        rule = "a patch cannot be copied or pickled, as it belongs to the threads of its process"
+        raise TypeError(refusal(rule, f"got {self!r}", "Call gpuconv.patch where the functions are to be replaced"))
 
     def __repr__(self) -> str:
         options = [repr(name) for name in self.libraries]

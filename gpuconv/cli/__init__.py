@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -87,7 +88,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         words = sys.argv[1:] if argv is None else list(argv)
         _check_command(words)
         arguments = _parser().parse_args(words)
-        arguments.run(arguments)
+        with warnings.catch_warnings():
+            # A note says what NumPy would warn of, and without the line of a source file.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            arguments.run(arguments)
         sys.stdout.flush()
     except SystemExit as ended:  # --help and --version
         return int(ended.code or 0)

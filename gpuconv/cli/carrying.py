@@ -11,7 +11,7 @@ import numpy as np
 from gpuconv.backends.devices import DEVICES
 from gpuconv.cli.admission import MAX_PIXELS
 from gpuconv.cli.command import mistake
-from gpuconv.cli.filtering import Clipping, Job, filter_picture, rescaled
+from gpuconv.cli.filtering import Clipping, Job, filter_picture, not_finite_in_words, rescaled
 from gpuconv.cli.pictures import Picture
 from gpuconv.cli.reading import read_picture
 from gpuconv.cli.writing import check_output, holds_floats, whole_number_dtype, write_picture
@@ -105,7 +105,8 @@ def _dtype_to_write(picture: Picture, job: Job, arguments: argparse.Namespace) -
 def _computed(picture: Picture, job: Job, dtype: np.dtype | None, rescale: bool) -> tuple[Picture, str]:
     """The result in the numbers of the output file, and what the person should know about them."""
     if dtype is None:
-        return filter_picture(picture, job), ""
+        result = filter_picture(picture, job)
+        return result, not_finite_in_words(result)
     if rescale:
         return rescaled(filter_picture(picture, job), dtype)
     clipping = Clipping(dtype)

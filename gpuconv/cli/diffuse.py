@@ -48,6 +48,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("lattice", "continuous"),
         help="between pixels, which never overshoots, or of the smooth curve through them (default: lattice)",
     )
+    _add_keeping_edges(parser)
+    edges = parser.add_argument_group("edges and device")
+    edges.add_argument(
+        "--boundary",
+        choices=BOUNDARIES,
+        default="no-flux",
+        help="a wall, the other side, or a bath held at --value (default: no-flux)",
+    )
+    edges.add_argument("--value", type=float, help="of --boundary fixed, in the numbers of the picture (default: 0)")
+    add_device(edges)
+    add_numbers(parser)
+    add_across_pages(parser.add_argument_group("pages"))
+
+
+def _add_keeping_edges(parser: argparse.ArgumentParser) -> None:
     keeping = parser.add_argument_group("keeping edges")
     keeping.add_argument("--perona-malik", action="store_true", help="smooth what is flat, and keep edges, in steps")
     keeping.add_argument(
@@ -61,17 +76,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     keeping.add_argument(
         "--sigma", type=float, metavar="PIXELS", help="look for edges under a blur, so that noise is none (default: 0)"
     )
-    edges = parser.add_argument_group("edges and device")
-    edges.add_argument(
-        "--boundary",
-        choices=BOUNDARIES,
-        default="no-flux",
-        help="a wall, the other side, or a bath held at --value (default: no-flux)",
-    )
-    edges.add_argument("--value", type=float, help="of --boundary fixed, in the numbers of the picture (default: 0)")
-    add_device(edges)
-    add_numbers(parser)
-    add_across_pages(parser.add_argument_group("pages"))
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -130,6 +130,7 @@ class Clipping:
     def __init__(self, dtype: np.dtype) -> None:
         self.dtype = dtype
         self.outside = 0
+        self.infinite = 0
         self.not_finite = 0
         self.total = 0
 
@@ -137,6 +138,7 @@ class Clipping:
         lowest, highest = np.iinfo(self.dtype).min, np.iinfo(self.dtype).max
         rounded = np.rint(values) if values.dtype.kind == "f" else values
         self.not_finite += int(np.isnan(rounded).sum()) if values.dtype.kind == "f" else 0
+        self.infinite += int(np.isinf(rounded).sum())
         self.outside += int(((rounded < lowest) | (rounded > highest)).sum())
         self.total += rounded.size
         return np.nan_to_num(np.clip(rounded, lowest, highest), nan=0).astype(self.dtype)
@@ -148,6 +150,8 @@ class Clipping:
         if self.outside:
             share = f"{self.outside} of {self.total} samples ({self.outside / self.total:.1%})"
             sentences.append(f"{share} were outside {limits.min}..{limits.max} and were clipped.")
+        if self.infinite:
+            sentences.append(f"{self.infinite} of them were infinite.")
         if self.not_finite:
             sentences.append(f"{self.not_finite} samples were not numbers and became 0.")
         return " ".join(sentences)
@@ -189,6 +193,14 @@ def rescaled(picture: Picture, dtype: np.dtype) -> tuple[Picture, str]:
     clipping = Clipping(dtype)
     result = replace(picture, samples=clipping(limits.min + (values - lowest) * scale))
     return result, f"{lowest:g}..{highest:g} became {limits.min}..{limits.max}. {clipping.note()}".rstrip()
+
+
+def not_finite_in_words(picture: Picture) -> str:
+    """How many samples are infinite or not numbers, in a sentence; empty if all are finite."""
+    infinite, missing = int(np.isinf(picture.samples).sum()), int(np.isnan(picture.samples).sum())
+    kinds = [(infinite, "infinite"), (missing, "not numbers")]
+    counted = ", ".join(f"{count} of {picture.samples.size} samples are {kind}" for count, kind in kinds if count)
+    return f"{counted}." if counted else ""
 
 
 def size_in_words(kernel: np.ndarray) -> str:

@@ -31,7 +31,7 @@ from gpuconv.cli.figures import (
     show_spectrum,
     write_figure,
 )
-from gpuconv.cli.filtering import Operation, filter_picture, library_refusals
+from gpuconv.cli.filtering import Operation, filter_picture, library_refusals, not_finite_in_words
 from gpuconv.cli.grey import grey
 from gpuconv.cli.parameters import REALS
 from gpuconv.cli.pictures import Picture
@@ -107,11 +107,14 @@ def run(arguments: argparse.Namespace) -> None:
     if not arguments.plot:
         carry_out(picture, job, arguments, words)
         return
-    figure = _drawn(picture, filter_picture(picture, job), transfer)
+    result = filter_picture(picture, job)
+    figure = _drawn(picture, result, transfer)
     print(f"read {arguments.input}: {picture.describe()}")
     print(words)
     write_figure(arguments.output, figure)
     print(f"wrote {arguments.output}: before and after, the spectrum and the filter, labelled")
+    if note := not_finite_in_words(result):
+        print(f"note: {note}")
 
 
 def _add_files_and_filter(parser: argparse.ArgumentParser, profile: str) -> argparse._ArgumentGroup:

@@ -12,7 +12,7 @@ from gpuconv.backends.devices import choose_device, to_device
 from gpuconv.cli.carrying import add_device, add_files, add_reading, known_device
 from gpuconv.cli.command import mistake
 from gpuconv.cli.figures import add_plot, check_figure, new_figure, show_line, show_spectrum, write_figure
-from gpuconv.cli.filtering import Clipping, Operation, filter_picture, library_refusals
+from gpuconv.cli.filtering import Clipping, Operation, filter_picture, library_refusals, not_finite_in_words
 from gpuconv.cli.grey import grey
 from gpuconv.cli.pictures import Picture
 from gpuconv.cli.reading import read_picture
@@ -72,10 +72,12 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.plot:
         write_figure(output, _drawn(arguments.input, decibels.samples, arguments.floor))
         print(f"wrote {output}: the spectrum, labelled")
-        return
-    result = decibels if holds_floats(output) else _as_grey(decibels, arguments.floor)
-    write_picture(output, result)
-    print(f"wrote {output}: {result.describe()}")
+    else:
+        result = decibels if holds_floats(output) else _as_grey(decibels, arguments.floor)
+        write_picture(output, result)
+        print(f"wrote {output}: {result.describe()}")
+    if note := not_finite_in_words(decibels):
+        print(f"note: {note}")
 
 
 def stripes_in_words(picture: Picture, above: float, device: str) -> str:

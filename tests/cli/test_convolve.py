@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import imageio.v3 as imageio
 import numpy as np
 import pytest
@@ -155,6 +157,40 @@ def test_samples_that_are_not_numbers_are_counted(tmp_path, capsys):
     assert_done(outcome)
     assert "note: 6 samples were not numbers and became 0." in outcome.out
     assert imageio.imread(tmp_path / "out.png").tolist() == [[0, 27, 27, 0]] * 3
+
+
+@pytest.mark.parametrize(
+    ("output", "words", "note"),
+    [
+        ("out.npy", (), "note: 12 of 12 samples are infinite.\n"),
+        (
+            "out.png",
+            (),
+            "note: 12 of 12 samples (100.0%) were outside 0..255 and were clipped. 12 of them were infinite.",
+        ),
+        ("out.png", ("--rescale",), "were clipped. 12 of them were infinite.\n"),
+    ],
+)
+def test_results_that_run_over_are_told_in_a_sentence_and_warn_of_nothing(tmp_path, capsys, output, words, note):
+    imageio.imwrite(tmp_path / "in.png", (np.indices((3, 4)).sum(axis=0) % 2 * 200).astype(np.uint8))
+    outcome = command(capsys, "sharpen", tmp_path / "in.png", tmp_path / output, "--amount", "1e308", *words)
+    assert_done(outcome)
+    assert note in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "code"),
+    [("spectrum", (), 0), ("lowpass", ("--cutoff", "0.1", "--plot"), 0), ("orientation", (), 2)],
+)
+def test_infinite_inputs_warn_of_nothing(tmp_path, capsys, name, words, code):
+    np.save(tmp_path / "in.npy", np.where(np.eye(8), np.inf, 1.0))
+    files = (tmp_path / "in.npy",) if code else (tmp_path / "in.npy", tmp_path / "out.png")
+    outcome = command(capsys, name, *files, *words)
+    if code:
+        assert_refused(outcome, "a direction needs numbers")
+    else:
+        assert_done(outcome)
+        assert re.search(r"note: .*of 64 samples are not numbers\.\n$", outcome.out)
 
 
 @pytest.mark.parametrize(("mode", "shape"), [("same", (6, 7)), ("full", (8, 9)), ("valid", (4, 5))])
