@@ -96,9 +96,18 @@ class Grid:
 
         With these and means at the faces, the flow descends the energy ``sum Psi(|grad u|^2)/2`` with ``Psi' = g``.
         """
-        total = None
-        for before, behind in self.sides(u):
-            part = 0.5 * (_square(before) + _square(behind))
+        xp, total = home_of(u).xp, None
+        for axis, h, periodic in zip(self.axes, self.spacing, self.periodic, strict=True):
+            # Each slope is squared once, and counts for the cells on both sides.
+            if periodic:
+                squares = _square(u - xp.roll(u, 1, axis=axis)) * (0.5 / h**2)
+                part = squares + xp.roll(squares, -1, axis=axis)
+            else:
+                size = u.shape[axis]
+                slope = u[along(u.ndim, axis, 1, size)] - u[along(u.ndim, axis, 0, size - 1)]
+                end = 0 * _square(u[along(u.ndim, axis, 0, 1)])
+                squares = xp.concat([end, _square(slope) * (0.5 / h**2), end], axis=axis)
+                part = squares[along(u.ndim, axis, 0, size)] + squares[along(u.ndim, axis, 1, size + 1)]
             total = part if total is None else total + part
         return self.coupled(total)
 
