@@ -477,6 +477,8 @@ def test_correlate2d_conjugates_the_second_input_also_when_it_is_the_larger_one(
 @pytest.mark.parametrize("function", [name for name in signal.__all__ if name != "sepfir2d"])
 def test_signatures_are_scipys(function):
     ours, theirs = (inspect.signature(call).parameters for call in (getattr(signal, function), scipys(function)))
+    if function == "hilbert2" and "axes" not in theirs:
+        pytest.skip("this SciPy's hilbert2 takes no axes yet")
     assert [p.replace(annotation=p.empty) for p in ours.values()] == list(theirs.values())
 
 

@@ -7,14 +7,32 @@ from typing import Any
 import numpy as np
 
 from gpuconv.core.arguments import refusal
-from gpuconv.core.namespace import Home, read_kernel
+from gpuconv.core.dtypes import DtypeRule, convolution_dtypes
+from gpuconv.core.namespace import Home, dtype_name, read_kernel
 from gpuconv.diffusion.grid import Grid, Line
 from gpuconv.kernels._arguments import read_nonnegative, read_positive, read_real, spread
 
 
+def read_rule(u: Any, kernel: str) -> DtypeRule:
+    """Dtypes of the result and of the work, as by a convolution of u with a kernel of that dtype."""
+    if dtype_name(u.dtype) == "bool":
+        raise TypeError(refusal("u must be numbers", "its dtype is bool", "Cast it to a floating dtype"))
+    return convolution_dtypes(dtype_name(u.dtype), (kernel, 1))
+
+
 def read_spacing(spacing: Any, axes: int) -> tuple[float, ...]:
     """Widths of the cells, finite and above zero: one float per axis out of one for all, or a sequence."""
+    _check_count("spacing", spacing, axes, "Give one value, or match the axes")
     return spread("spacing", spacing, axes, read_positive)
+
+
+def _check_count(name: str, value: Any, axes: int, remedy: str) -> None:
+    """Refuses a sequence or a 1-D array that has not one entry per axis."""
+    if not isinstance(value, list | tuple | np.ndarray) or (isinstance(value, np.ndarray) and value.ndim != 1):
+        return
+    if len(value) != axes:
+        rule = f"{name} needs one entry, or one per axis that diffuses ({axes})"
+        raise ValueError(refusal(rule, f"got {len(value)} entries", remedy))
 
 
 def read_grid(grid: Any, spacing: Any, shape: tuple[int, ...]) -> Grid:
@@ -58,6 +76,7 @@ def read_diffusivity(value: Any, axes: int, home: Home) -> tuple[Any, ...] | np.
             return tuple(value[axis] for axis in range(axes))
         return spread("diffusivity", value, axes, lambda name, entry: read_amount(name, entry, home))
     if value.ndim < 2:
+        _check_count("diffusivity", value, axes, "Match the axes; evolve takes one entry per cell")
         return spread("diffusivity", value.tolist(), axes, read_nonnegative)
     return _read_tensor(value, axes)
 
@@ -85,7 +104,8 @@ def _at_hand(name: str, value: Any, home: Home) -> Any:
 def _read_tensor(matrix: np.ndarray, axes: int) -> tuple[float, ...] | np.ndarray:
     if matrix.shape != (axes, axes):
         given = f"it has shape {matrix.shape} for {axes} axes"
-        raise ValueError(refusal("a diffusivity matrix has a row and a column per axis", given, "Match the axes"))
+        remedy = "Match the axes; evolve takes one entry per cell"
+        raise ValueError(refusal("a diffusivity matrix has a row and a column per axis", given, remedy))
     for entry in matrix.ravel().tolist():
         read_real("each entry of the diffusivity matrix", entry)
     matrix = matrix.astype(np.float64)

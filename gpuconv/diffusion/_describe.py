@@ -8,18 +8,19 @@ from typing import Any
 import numpy as np
 
 from gpuconv.core.arguments import read_axes, read_choice, refusal
-from gpuconv.core.dtypes import DtypeRule, convolution_dtypes, is_complex, real_of
+from gpuconv.core.dtypes import DtypeRule, is_complex, real_of
 from gpuconv.core.namespace import Home, chunks_of, dtype_in, dtype_name, read_image
 from gpuconv.core.problem import KernelFacts, Problem
 from gpuconv.diffusion._arguments import (
     read_amount,
     read_diffusivity,
     read_grid,
+    read_rule,
     read_source,
     read_velocity,
 )
 from gpuconv.diffusion._operators import AxisOperator
-from gpuconv.diffusion.conditions import read_conditions
+from gpuconv.diffusion.conditions import Condition, read_conditions
 
 SYMBOLS = ("lattice", "continuous")
 METHODS = ("auto", "transform", "matrix", "kernel")
@@ -90,7 +91,7 @@ class Task:
 def describe(u: Any, time: Any, given: Arguments) -> Task:
     """Validate the arguments of an exact solve."""
     u, home = read_image(u, "u")
-    rule = convolution_dtypes(dtype_name(u.dtype), ("float64", 1))
+    rule = read_rule(u, "float64")
     dtype_in(home, rule.result)
     axes = _read_axes(given.axes, u.ndim)
     operators = _read_operators(tuple(u.shape), axes, given)
@@ -148,8 +149,14 @@ def _check_operator(operator: AxisOperator) -> None:
         raise ValueError(refusal("a radius is not periodic", f"the axis is {geometry}, its boundary periodic", remedy))
     if operator.symbol == "continuous" and (operator.basis == "eigh" or operator.inflow is not None):
         rule = "the continuous symbol needs straight axes that are periodic, no-flux or fixed at 0"
-        ends = f"axis {operator.axis} is {geometry} with {operator.low} and {operator.high}"
+        ends = f"axis {operator.axis} is {geometry}"
+        if geometry == "cartesian":
+            ends = f"axis {operator.axis} has {_shown(operator.low)} and {_shown(operator.high)}"
         raise ValueError(refusal(rule, ends, 'Take symbol="lattice"'))
+
+
+def _shown(condition: Condition) -> str:
+    return f"{condition.kind!r} with value {condition.value:g}" if condition.value else repr(condition.kind)
 
 
 def _check_tensor(task: Task) -> None:

@@ -11,10 +11,10 @@ import numpy as np
 
 from gpuconv.backends.generic.stencil import FluxOperator, axis_operator
 from gpuconv.core.arguments import read_axes, read_integer, refusal
-from gpuconv.core.dtypes import DtypeRule, convolution_dtypes
-from gpuconv.core.namespace import Home, cast, chunks_of, dtype_in, dtype_name, read_image
+from gpuconv.core.dtypes import DtypeRule
+from gpuconv.core.namespace import Home, cast, chunks_of, dtype_in, read_image
 from gpuconv.diffusion._advance import Stretch, advance
-from gpuconv.diffusion._arguments import read_spacing
+from gpuconv.diffusion._arguments import read_rule, read_spacing
 from gpuconv.diffusion._edges import Grid
 from gpuconv.diffusion._schemes import fed_stages
 from gpuconv.diffusion.conditions import read_conditions
@@ -64,7 +64,7 @@ def read_field(u: Any, spacing: Any, boundary: Any, axes: Any, channel_axis: Any
     """u and what is to be known of it."""
     u, home = read_image(u, "u")
     chunks_of(u, home, "u")
-    rule = convolution_dtypes(dtype_name(u.dtype), ("float64", 1))
+    rule = read_rule(u, "float64")
     dtype_in(home, rule.result)
     channel = None
     if channel_axis is not None:

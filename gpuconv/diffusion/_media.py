@@ -75,6 +75,17 @@ class Layout:
         given = f"{name} has shape {shape}, u has {self.shape} cells"
         raise ValueError(refusal(f"{name} needs one entry per cell", given, "Match the axes of u"))
 
+    def broadcast(self, value: Any) -> Any:
+        """The value in the shape of u where it has neither that nor the grid's but can be broadcast to it."""
+        shape = tuple(value.shape)
+        missing = len(self.whole) - len(shape)
+        sizes = (1,) * missing + shape
+        if shape == self.shape or missing < 0:
+            return value
+        if any(size not in (1, whole) for size, whole in zip(sizes, self.whole, strict=True)):
+            return value
+        return home_of(value).xp.broadcast_to(value, self.whole)
+
 
 def read_diffusivity(value: Any, layout: Layout) -> Medium:
     """The medium at rest; a full tensor comes with a warning."""
@@ -90,7 +101,8 @@ def read_diffusivity(value: Any, layout: Layout) -> Medium:
     if nested is None:
         return Medium((_checked(layout.read("diffusivity", value)),) * axes)
     if len(nested) != axes:
-        raise ValueError(refusal(_FORMS, f"got {len(nested)} entries for {axes} axes", "Give one entry per axis"))
+        remedy = "Give one entry per axis; one per cell as an array, not a list"
+        raise ValueError(refusal(_FORMS, f"got {len(nested)} entries for {axes} axes", remedy))
     if _nested(nested[0]) is None:
         return Medium(tuple(_checked(layout.read("diffusivity", entry)) for entry in nested))
     return _read_tensor(nested, layout)
@@ -166,6 +178,9 @@ def read_velocity(velocity: Any, periodic: tuple[bool, ...], layout: Layout) -> 
 
 
 def _read_flow(value: Any, axis: int, periodic: bool, layout: Layout) -> Any:
+    if value is None:
+        remedy = "Give 0 for an axis without flow"
+        raise TypeError(refusal("each entry of velocity must be a number or an array", "got None", remedy))
     value = read_kernel(value, layout.home, "velocity")
     host = _if_readable(value)
     if host is not None and not (host.dtype.kind in "fiu" and np.isfinite(host).all()):
@@ -187,7 +202,19 @@ def _read_flow(value: Any, axis: int, periodic: bool, layout: Layout) -> Any:
         rule = f"velocity along axis {axis} needs one entry per face: one more than cells on that axis"
         given = f"it has shape {tuple(value.shape)}, the faces {tuple(faces)}"
         raise ValueError(refusal(rule, given, "Give the outer faces, too; face i lies before cell i"))
+    if periodic and host is not None:
+        _check_seam(host, axis, place)
     return value
+
+
+def _check_seam(host: np.ndarray, axis: int, place: int) -> None:
+    """Refuses two flows through what is one face, but for the rounding of a formula that gives both."""
+    first, last = np.take(host, 0, axis=place), np.take(host, -1, axis=place)
+    apart = np.abs(first - last)
+    if (apart > 1e-5 * np.abs(host).max(initial=0.0)).any():
+        rule = f"the first and the last face of periodic axis {axis} are one and need one velocity"
+        remedy = "Make both equal, or give one entry per cell: for the face before it"
+        raise ValueError(refusal(rule, f"they differ by up to {apart.max():g}", remedy))
 
 
 def read_source(source: Any, layout: Layout, dtype: str) -> tuple[Any, Callable[[float], Any] | None]:
@@ -207,7 +234,6 @@ def _read_supply(source: Any, layout: Layout, dtype: str) -> Any:
         raise ValueError(refusal("source must be finite", f"got {value!r}", "Replace NaN and infinity"))
     if value.ndim == 0:
         return value.item() if isinstance(value, np.ndarray) else cast(layout.home, value, dtype)
-    value = layout.arrange("source", value)
-    if isinstance(value, np.ndarray):
-        return bring_home(value, layout.home, dtype)
-    return cast(layout.home, value, dtype)
+    at_hand = isinstance(value, np.ndarray)
+    value = bring_home(value, layout.home, dtype) if at_hand else cast(layout.home, value, dtype)
+    return layout.arrange("source", layout.broadcast(value))

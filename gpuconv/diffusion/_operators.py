@@ -95,11 +95,13 @@ class AxisOperator:
         return inflow
 
 
-def check_length(count: int) -> None:
+def check_length(count: int, geometry: str = "cartesian") -> None:
     """Refuses an eigenbasis that would not fit, before memory is asked for."""
     if count > LONGEST:
         rule = f"an axis that is solved in an eigenbasis may have at most {LONGEST} cells"
-        remedy = "Take the same periodic, no-flux or fixed condition on both sides, or step with evolve"
+        remedy = "Step with evolve(grid=)"
+        if geometry == "cartesian":
+            remedy = "Take the same periodic, no-flux or fixed condition on both sides, or step with evolve"
         raise ValueError(refusal(rule, f"it has {count}", remedy))
 
 
@@ -109,7 +111,7 @@ def _unit(columns: np.ndarray) -> np.ndarray:
 
 def _eigenbasis(line: Line, low: Condition, high: Condition) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Eigenvalues of L, eigenvectors of ``S = V^(1/2) L V^(-1/2)``, which is symmetric, and ``V^(1/2)``."""
-    check_length(line.count)
+    check_length(line.count, line.geometry)
     return (_remembered if line.count <= _REMEMBERED else _decompose)(line, low, high)
 
 

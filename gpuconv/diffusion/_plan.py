@@ -140,7 +140,8 @@ def _why_no_kernel(task: Task, operator: AxisOperator, diffusivity: Any) -> str 
     if operator.symbol == "continuous":
         return "the continuous symbol has no short one"
     if operator.low.kind != operator.high.kind or operator.low.kind not in EXTENSIONS:
-        return f"a convolution knows no boundary like {operator.low.kind!r} and {operator.high.kind!r}"
+        kinds = dict.fromkeys((repr(operator.low.kind), repr(operator.high.kind)))
+        return f"a convolution knows no boundary like {' and '.join(kinds)}"
     if operator.line.geometry != "cartesian":
         return f"a {operator.line.geometry} axis looks different at every cell"
     if operator.inflow is not None or task.is_driven:

@@ -12,10 +12,10 @@ import numpy as np
 
 from gpuconv.backends.generic.stencil import FluxOperator
 from gpuconv.core.arguments import read_axes, refusal
-from gpuconv.core.dtypes import DtypeRule, complex_of, convolution_dtypes, is_complex, real_of
+from gpuconv.core.dtypes import DtypeRule, complex_of, is_complex, real_of
 from gpuconv.core.namespace import Home, bring_home, cast, chunks_of, dtype_name, has_double
 from gpuconv.diffusion._advance import Stretch
-from gpuconv.diffusion._arguments import read_grid
+from gpuconv.diffusion._arguments import read_grid, read_rule
 from gpuconv.diffusion._fluxes import Setting, coefficient_home
 from gpuconv.diffusion._media import Layout, read_diffusivity, read_source, read_velocity
 from gpuconv.diffusion._schemes import Span, Stepping, choose, counted, fewest_stable
@@ -25,6 +25,7 @@ from gpuconv.kernels._arguments import read_count, read_nonnegative
 
 # Need no bound on the rates: what can be asked for where the diffusivity cannot be read.
 _BLIND = ("explicit", "backward-euler", "crank-nicolson")
+_CLOSE = 8 * float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,11 @@ class Arguments:
 def pose(image: Any, home: Home, given: Arguments) -> Posed:
     """Reads what a problem is made of."""
     chunks_of(image, home, "u")
-    rule = convolution_dtypes(dtype_name(image.dtype), ("float32", 1))
+    rule = read_rule(image, "float32")
     axes = read_axes(given.axes, image.ndim)
     if not axes:
-        raise ValueError(refusal("evolve needs at least one axis", f"u has shape {image.shape}", "Give more axes"))
+        shown = f"got axes={given.axes!r} for u of shape {tuple(image.shape)}"
+        raise ValueError(refusal("evolve needs at least one axis", shown, "Give u a dimension, or name an axis"))
     whole = tuple(image.shape)
     shape = tuple(whole[axis] for axis in axes)
     order = (*(axis for axis in range(image.ndim) if axis not in axes), *axes)
@@ -154,7 +156,11 @@ def read_times(save_at: Any, time: float) -> tuple[float, ...]:
     except TypeError:
         rule = "save_at must be a sequence of times"
         raise TypeError(refusal(rule, f"got {save_at!r}", "Give a list of numbers")) from None
-    if not given or given[-1] > time or any(one > other for one, other in pairwise(given)):
+    if not given:
+        raise ValueError(refusal("save_at needs a time", "it is empty", "Give times, or leave it out for the end"))
+    # Multiples of a step end beside `time` by rounding: 3 * 0.1 > 0.3.
+    given = tuple(time if abs(entry - time) <= _CLOSE * time else entry for entry in given)
+    if given[-1] > time or any(one > other for one, other in pairwise(given)):
         rule = f"save_at must be times in ascending order, none after the end at {time:g}"
         raise ValueError(refusal(rule, f"got {save_at!r}", "Sort them, or make time longer"))
     return given
@@ -225,7 +231,7 @@ def _check_stable(scheme: str, span: Span, steps: int, share: float) -> None:
     else:
         rule = f"rounding allows {scheme} a limited number of stages in a step"
         remedy = f"Take at least {ceil(least / share - 1e-9)} steps"
-    given = f"{steps} steps for a time of {span.length:g} make {span.length / steps:.6g}"
+    given = f"{steps} {'step' if steps == 1 else 'steps'} for a time of {span.length:g} make {span.length / steps:.6g}"
     raise ValueError(refusal(rule, given, remedy))
 
 

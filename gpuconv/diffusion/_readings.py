@@ -14,6 +14,8 @@ from gpuconv.kernels._arguments import read_positive
 
 # Samples of drift, relative to the spread, below which a kernel moves nothing to speak of.
 _RESTING = 0.1
+# Beside the largest width: what the eigenvalues of a line leave of the other by rounding.
+_NOTHING = 1e-6
 # Ratios of the narrowest to the widest spread from which it counts as equal, and as nearly equal.
 _EQUAL, _NEARLY = 0.999, 0.8
 _DIRECTIONS = {1: (("left", "right"),), 2: (("up", "down"), ("left", "right"))}
@@ -55,7 +57,8 @@ def softmax_propagator(kernel: Any, /, *, temperature: float = 1.0) -> KernelRea
     """Read a kernel as a probability density of steps: ``p[m] = exp(k[m]/T) / sum exp(k/T)``.
 
     Convolution with p moves each sample's content by m - c with probability p[m]. Sharper kernels have probabilities
-    that differ more; a high temperature T levels them.
+    that differ more; a high temperature T levels them. Weights that differ by less than T have nearly equal chances:
+    at T = 1 even the identity keeps only a quarter in place. For kernels with weights below 1 lower the temperature.
 
     Parameters
     ----------
@@ -116,6 +119,8 @@ def _moments(density: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         np.meshgrid(*(np.arange(size) - (size - 1) // 2 for size in density.shape), indexing="ij"), axis=-1
     ).reshape(-1, density.ndim)
     drift = density.ravel() @ steps
+    # Rounding would print as -0.0.
+    drift = np.where(np.abs(drift) > 8 * np.finfo(np.float64).eps * max(density.shape), drift, 0.0)
     away = steps - drift
     return drift, (away * density.reshape(-1, 1)).T @ away
 
@@ -155,8 +160,9 @@ def _spread(covariance: np.ndarray, shape: tuple[int, ...]) -> str:
         return "spreads equally in all directions"
     if widths[0] >= _NEARLY * widths[-1]:
         return "spreads nearly equally in all directions"
+    extent = "mostly" if widths[0] > _NOTHING * widths[-1] else "only"
     direction = np.abs(np.linalg.eigh(covariance)[1][:, -1])
     main = int(direction.argmax())
     if direction[main] > math.cos(math.pi / 8):
-        return f"spreads mostly along axis {main}"
-    return "spreads mostly aslant"
+        return f"spreads {extent} along axis {main}"
+    return f"spreads {extent} aslant"

@@ -253,7 +253,9 @@ def choose(scheme: str, spans: Sequence[Span], accuracy: float) -> Stepping:
             found[name] = counted(name, spans, [count for count in steps if count is not None], "")
     if not found:
         given = f"an error of {accuracy:g} by {' or '.join(candidates)} takes more than {MOST_STEPS} steps"
-        remedy = "Ask for less accuracy, give the number of steps, or choose crank-nicolson"
+        remedy = "Ask for less accuracy, or give the number of steps"
+        if "crank-nicolson" not in candidates:
+            remedy += ', or choose "crank-nicolson"'
         raise ValueError(refusal("the accuracy must be within reach", given, remedy))
     best = min(found.values(), key=work)
     return Stepping(best.scheme, best.counts, _reason(best, found, spans, accuracy))

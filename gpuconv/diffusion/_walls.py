@@ -122,8 +122,9 @@ def _read_face(entry: tuple[Any, ...], sizes: tuple[int, ...]) -> tuple[int, tup
         raise ValueError(refusal(rule, f"got {axis} in {entry!r}", "Count from 0"))
     axis %= len(sizes)
     if not 0 <= face < sizes[axis]:
+        remedy = "Index i is the face between i - 1 and i; outer faces belong to boundary"
         rule = f"a wall on axis {axis} stands before one of its cells, 0 to {sizes[axis] - 1}"
-        raise ValueError(refusal(rule, f"got index {face} in {entry!r}", "Index i is the face between i - 1 and i"))
+        raise ValueError(refusal(rule, f"got index {face} in {entry!r}", remedy))
     others = [slice(None)] * (len(sizes) - 1)
     if len(entry) == 3:
         given = entry[2] if isinstance(entry[2], tuple) else (entry[2],)
@@ -138,7 +139,10 @@ def _read_face(entry: tuple[Any, ...], sizes: tuple[int, ...]) -> tuple[int, tup
 
 def _read_slice(part: Any, size: int, entry: tuple[Any, ...]) -> slice:
     if not isinstance(part, slice):
-        place = read_integer("each slice of a wall", part)
+        if isinstance(part, bool) or not hasattr(part, "__index__"):
+            rule = "each entry of slices of a wall must be a slice or an integer"
+            raise TypeError(refusal(rule, f"got {part!r} in {entry!r}", "Give slice(None) for all of an axis"))
+        place = read_integer("each entry of slices of a wall", part)
         part = slice(place, place + 1) if place >= 0 else slice(place + size, place + size + 1)
     outside = any(end is not None and not -size <= end <= size for end in (part.start, part.stop))
     if outside or len(range(*part.indices(size))) == 0:
@@ -157,7 +161,8 @@ def read_timeline(given: Any, shape: tuple[int, ...], time: float) -> list[tuple
     timeline: list[tuple[float, Walls | None]] = []
     if not isinstance(given, list | tuple) or any(not isinstance(e, tuple) or len(e) != 2 for e in given):
         rule = "walls must be made by diffusion.walls, or be a list of (until_time, walls)"
-        raise TypeError(refusal(rule, f"got {given!r}", "Call diffusion.walls(u.shape, closed=[...])"))
+        remedy = "Give one Walls, or tuples of a time and the walls until then"
+        raise TypeError(refusal(rule, f"got {_kinds(given)}", remedy))
     before = 0.0
     for until, those in given:
         until = read_nonnegative("the until_time of walls", until)
@@ -178,7 +183,16 @@ def read_timeline(given: Any, shape: tuple[int, ...], time: float) -> list[tuple
     return timeline
 
 
+def _kinds(given: Any) -> str:
+    """What was given in place of walls, by types: a repr would show all resistances."""
+    kind = type(given).__name__
+    if not isinstance(given, list | tuple):
+        return kind
+    return f"a {kind} of {', '.join(sorted({type(entry).__name__ for entry in given}))}"
+
+
 def _check_shape(given: Walls, shape: tuple[int, ...]) -> None:
     if given.shape != shape:
         detail = f"the walls are made for {given.shape}, u has {shape} cells"
-        raise ValueError(refusal("walls need the shape of u", detail, "Call diffusion.walls(u.shape, ...)"))
+        remedy = "Call diffusion.walls with the sizes of these axes, in their order, without batches"
+        raise ValueError(refusal("walls need the shape of u along its axes", detail, remedy))

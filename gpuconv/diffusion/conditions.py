@@ -13,6 +13,13 @@ __all__ = ["Condition", "read_conditions"]
 
 KINDS = ("periodic", "no-flux", "fixed", "robin")
 ALIASES = {"wrap": "periodic", "neumann": "no-flux", "dirichlet": "fixed"}
+# Names that the boundaries of convolutions have, and what to do here.
+_OF_CONVOLUTIONS = {
+    "reflect": 'The "reflect" of convolve is "no-flux" here',
+    "constant": 'For a constant on the outer face give ("fixed", value)',
+    "mirror": 'Choose one of these; the nearest to "mirror" is "no-flux"',
+    "nearest": 'Choose one of these; the nearest to "nearest" is "no-flux"',
+}
 _FORMS = '"periodic", "no-flux", "fixed", ("fixed", value), ("robin", a, b) or ("robin", a, b, value)'
 
 
@@ -142,15 +149,28 @@ def _read_condition(given: Any) -> Condition:
     name, *numbers = given if isinstance(given, tuple) and given else (given,)
     kind = ALIASES.get(name, name) if isinstance(name, str) else None
     if kind not in KINDS or len(numbers) not in _numbers_of(kind):
-        raise ValueError(refusal(f"a condition is {_FORMS}", f"got {given!r}", "Choose one of these"))
+        raise ValueError(refusal(f"a condition is {_FORMS}", f"got {given!r}", _remedy_for(name)))
     if kind == "robin":
         return _robin(given, numbers)
     a, b = {"periodic": (0.0, 0.0), "no-flux": (0.0, 1.0), "fixed": (1.0, 0.0)}[kind]
-    return Condition(kind, a, b, read_real("the value of a fixed boundary", numbers[0]) if numbers else 0.0)
+    return Condition(kind, a, b, _read_value("the value of a fixed boundary", numbers[0]) if numbers else 0.0)
+
+
+def _remedy_for(name: Any) -> str:
+    if isinstance(name, str) and name in _OF_CONVOLUTIONS:
+        return _OF_CONVOLUTIONS[name]
+    return "Choose one of these"
 
 
 def _numbers_of(kind: str) -> tuple[int, ...]:
     return {"fixed": (0, 1), "robin": (2, 3)}.get(kind, (0,))
+
+
+def _read_value(name: str, value: Any) -> float:
+    if getattr(value, "shape", ()) != () or isinstance(value, list | tuple):
+        given = f"got {type(value).__name__} of several"
+        raise TypeError(refusal(f"{name} must be a real number, one for the whole face", given, "Give one number"))
+    return read_real(name, value)
 
 
 def _robin(given: Any, numbers: Sequence[Any]) -> Condition:
@@ -158,4 +178,4 @@ def _robin(given: Any, numbers: Sequence[Any]) -> Condition:
     if a == b == 0:
         rule = "a robin boundary a u + b du/dn = value needs an a or a b above zero"
         raise ValueError(refusal(rule, f"got {given!r}", 'Give one of them, or take "no-flux"'))
-    return Condition("robin", a, b, read_real("the value of a robin boundary", numbers[2]) if numbers[2:] else 0.0)
+    return Condition("robin", a, b, _read_value("the value of a robin boundary", numbers[2]) if numbers[2:] else 0.0)

@@ -64,7 +64,7 @@ def diffuse(
         Wind, in spacing per time; one, or one per axis. Needs periodic axes and the continuous symbol.
     decay : float
         Rate k, zero or more, in 1 per time. 0-d arrays as for `time`.
-    source : array, optional
+    source : number or array, optional
         s, in units of u per time, of a shape that broadcasts to that of u.
     grid : Grid, optional
         Disks, cylinders (r, z), balls; instead of `spacing`. At the centre of a whole disk no condition is needed, and

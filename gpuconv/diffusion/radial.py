@@ -12,7 +12,7 @@ from gpuconv.kernels._arguments import read_nonnegative, read_positive
 
 __all__ = ["diffuse"]
 
-_GEOMETRIES = {"cylinder": "polar", "sphere": "spherical"}
+_GEOMETRIES = {"cylinder": "polar", "disk": "polar", "sphere": "spherical"}
 
 
 def diffuse(
@@ -84,7 +84,7 @@ def diffuse(
     if inner >= radius:
         remedy = "Give a smaller hole"
         raise ValueError(refusal("inner must be below radius", f"got inner={inner:g}, radius={radius:g}", remedy))
-    kind = _GEOMETRIES[read_choice("geometry", geometry, _GEOMETRIES, {"disk": "cylinder"})]
+    kind = _GEOMETRIES[read_choice("geometry", geometry, _GEOMETRIES)]
     count = u.shape[-1]
     grid = Grid((Line(kind, count, (radius - inner) / max(count, 1), inner),))
     return propagators.diffuse(u, time, diffusivity=diffusivity, boundary=boundary, grid=grid, axes=u.ndim - 1)

@@ -97,9 +97,10 @@ def evolve(
         The amount per volume in each cell, of any library; half precision is worked on in single, integers as by
         `gpuconv.convolve` with a float32 kernel.
     time : float
-        How long, zero or more; 0 gives a copy.
+        How long, zero or more; 0 gives a copy. With `save_at` nothing is computed beyond its last time.
     diffusivity : number, array or sequence
         In units of length^2 / time: a number, an array with one entry per cell, or a sequence with one of these per
+        axis. An array of shape (2, 2) for 2 x 2 cells has one entry per cell, other than in `diffuse`; lists are per
         axis. In two dimensions a symmetric matrix ((xx, xy), (yx, yy)) of numbers or arrays, or an array of shape
         (2, 2, *cells), with a warning, as it may break the maximum principle; on periodic and no-flux axes of a
         Cartesian grid, with the schemes "explicit", "fed" and "rkl2".
@@ -113,9 +114,11 @@ def evolve(
         none.
     velocity : number or sequence, optional
         The flow v across the faces, one entry per axis: a number, or an array with one entry per face, which is one
-        more than cells on that axis; face i lies before cell i. The flow through no-flux faces and barriers is 0.
+        more than cells on that axis; face i lies before cell i. The flow through no-flux faces and barriers is 0. On a
+        periodic axis the first and the last face are one: equal entries, or an array with one entry per cell.
     source : number, array or callable, optional
-        What is added per volume and time, or a function of the time that returns it; taken at the middle of a step.
+        What is added per volume and time: a number, one entry per cell, or an array that can be broadcast to u; or a
+        function of the time that returns it, taken at the middle of a step.
     grid : Grid, optional
         Cylindrical (r, z) and other metrics, in place of `spacing`.
     axes : int or sequence of int, optional
@@ -134,7 +137,8 @@ def evolve(
         and for implicit schemes asked for by name on several axes whose operators do not commute. The error of the
         grid, of order h^2, comes on top.
     save_at : sequence of float, optional
-        Times in ascending order, from 0 to `time`: the result has them along a leading axis.
+        Times in ascending order, from 0 to `time`: the result has them along a leading axis. What is beside `time` by
+        rounding counts as `time`.
     progress : callable or bool, optional
         Called as ``progress(done, total)`` with numbers of steps; True shows a bar (needs tqdm).
     return_info : bool

@@ -1,5 +1,6 @@
 """Boundary conditions: what may be written, what it is read as, and what crosses the face."""
 
+import numpy as np
 import pytest
 
 from gpuconv.diffusion import Condition, read_conditions
@@ -62,7 +63,18 @@ def test_numbers_out_of_range_are_refused(boundary, sentence):
         read_conditions(boundary, 1)
 
 
+@pytest.mark.parametrize(
+    ("boundary", "remedy"),
+    [("reflect", '"reflect" of convolve is "no-flux" here'), ("constant", r'\("fixed", value\)')],
+)
+def test_names_of_convolutions_get_the_name_here(boundary, remedy):
+    with pytest.raises(ValueError, match=f"a condition is .*: got '{boundary}'. .*{remedy}"):
+        read_conditions(boundary, 1)
+
+
 def test_values_are_real_numbers():
+    with pytest.raises(TypeError, match="must be a real number, one for the whole face: got ndarray of several"):
+        read_conditions(("fixed", np.ones(3)), 1)
     with pytest.raises(TypeError, match="the value of a fixed boundary must be a real number"):
         read_conditions(("fixed", 1j), 1)
 

@@ -64,7 +64,7 @@ def test_cells_without_width_are_refused(value):
         (lambda: Grid.polar(3, inner=-1), ValueError, "inner must not be negative"),
         (lambda: Grid.polar(0), ValueError, "the number of rings or shells must be at least 1"),
         (lambda: Grid.cylindrical((3,)), ValueError, r"a cylindrical grid has the axes \(r, z\): got shape=\(3,\)"),
-        (lambda: read_spacing((1, 1), 3), ValueError, r"spacing needs one entry, or one per convolved axis \(3\)"),
+        (lambda: read_spacing((1, 1), 3), ValueError, r"spacing needs one entry, or one per axis that diffuses \(3\)"),
         (lambda: read_grid("polar", 1.0, (3,)), TypeError, "grid must be a gpuconv.diffusion.Grid: got str"),
         (lambda: read_grid(Grid.polar(3), 1.0, (4,)), ValueError, r"a grid needs as many cells as u: the grid has"),
         (lambda: read_grid(Grid.polar(3), 0.5, (3,)), ValueError, "a grid brings its own spacing: got spacing=0.5"),

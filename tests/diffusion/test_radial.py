@@ -117,7 +117,7 @@ def test_a_cylinder_with_a_height_is_the_product_of_radius_and_line(xp):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"geometry": "cube"}, "geometry must be one of 'cylinder', 'sphere': got 'cube'"),
+        ({"geometry": "cube"}, "geometry must be one of 'cylinder', 'disk', 'sphere': got 'cube'"),
         ({"radius": 0.0}, "radius must be positive"),
         ({"radius": math.nan}, "radius must be a finite number"),
         ({"inner": -0.1}, "inner must not be negative"),

@@ -53,6 +53,8 @@ WORDS = {
     "aslant": (one(2, 2), "^moves down and right$"),
     "a line": (np.array([[0.0, 0, 0], [3, 3, 3], [0, 0, 0]]), "^spreads mostly along axis 1$"),
     "a diagonal": (3 * np.eye(3), "^spreads mostly aslant$"),
+    "one row": ([[1.0, 1.0, 1.0]], "^spreads only along axis 1$"),
+    "one column": (np.ones((3, 1)), "^spreads only along axis 0$"),
     "1-D": ([1.0, 1.0, 1.0], "^spreads$"),
     "1-D, moved": ([0.0, 0.0, 9.0], "^moves right$"),
     "3-D": (one(2, 1, 0, shape=(3, 3, 3)), "^moves on along axis 0 and back on axis 2$"),
@@ -65,6 +67,14 @@ def test_the_words_say_what_the_kernel_does(name):
     kernel, pattern = WORDS[name]
     words = softmax_propagator(kernel).words
     assert re.search(pattern, words), words
+
+
+def test_weights_below_the_temperature_have_nearly_equal_chances():
+    identity = kernels.get("identity")
+    assert softmax_propagator(identity).density.max() < 0.26
+    assert str(softmax_propagator(identity).drift.tolist()) == "[0.0, 0.0]"
+    assert softmax_propagator(identity).words == "spreads equally in all directions"
+    assert softmax_propagator(identity, temperature=0.1).words == "concentrates: 100 % stays where it is"
 
 
 def test_what_moves_content_moves_it_that_way():

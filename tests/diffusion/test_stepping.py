@@ -467,6 +467,49 @@ for scheme in ("rkl2", "crank-nicolson"):
     assert run_python(code).split() == ["float32", "float32", "True"] * 2
 
 
+def test_a_source_is_broadcast_as_by_diffuse(xp, rng):
+    """To the shape of u, whatever the order of axes; an array of the grid's shape is one entry per cell."""
+    values = rng.random((2, 3, 4))
+    u = make(xp, values)
+    for source in (rng.random(4), rng.random((3, 1)), rng.random((2, 1, 1))):
+        later = to_numpy(evolve(u, 0.5, source=source, axes=(2, 1), scheme="explicit", steps=8))
+        full = np.broadcast_to(source, values.shape)
+        assert_close(later, evolve(values, 0.5, source=full, axes=(2, 1), scheme="explicit", steps=8), tolerance=1e-12)
+        assert_close(
+            evolve(values, 0.5, source=lambda t, s=source: s, axes=(2, 1)),
+            evolve(values, 0.5, source=full, axes=(2, 1)),
+            tolerance=1e-12,
+        )
+    per_cell = rng.random((4, 3))
+    assert_close(
+        evolve(values, 0.5, source=per_cell, axes=(2, 1), steps=4),
+        evolve(values, 0.5, source=np.broadcast_to(per_cell.T, values.shape), axes=(2, 1), steps=4),
+        tolerance=1e-12,
+    )
+
+
+def test_truth_values_do_not_diffuse():
+    with pytest.raises(TypeError, match="u must be numbers: its dtype is bool. Cast it to a floating dtype"):
+        evolve(np.ones(4, bool), 1.0)
+
+
+def test_times_beside_the_end_by_rounding_are_the_end():
+    times = np.arange(4) * 0.1
+    assert times[-1] > 0.3
+    film, info = evolve(np.eye(4), 0.3, save_at=times, return_info=True)
+    assert info.times == (0.0, 0.1, 0.2, 0.3)
+    assert evolve(np.eye(4), 0.3, save_at=[0.3 - 5e-17, 0.3], return_info=True)[1].times == (0.3, 0.3)
+    assert_close(film[-1], evolve(np.eye(4), 0.3), tolerance=1e-4)
+
+
+def test_a_periodic_flow_may_name_its_first_face_twice(rng):
+    """Or once, or with what rounding makes of sin(2 pi)."""
+    u, flow = rng.random(8), np.sin(2 * np.pi * np.arange(9) / 8)
+    once = evolve(u, 1.0, velocity=(flow[:-1],), boundary="periodic")
+    assert flow[-1] != 0.0
+    assert_close(evolve(u, 1.0, velocity=(flow,), boundary="periodic"), once, tolerance=1e-12)
+
+
 # What is refused
 
 
@@ -481,7 +524,11 @@ for scheme in ("rkl2", "crank-nicolson"):
             ValueError,
             r"one entry per cell: diffusivity has shape \(5, 4\), u has \(4, 5\)",
         ),
-        ({"diffusivity": (1.0, 1.0, 1.0)}, ValueError, "diffusivity must be a number, .*: got 3 entries for 2 axes"),
+        (
+            {"diffusivity": (1.0, 1.0, 1.0)},
+            ValueError,
+            "diffusivity must be a number, .*: got 3 entries for 2 axes.* not a list",
+        ),
         ({"diffusivity": [[1.0, 2.0], [2.0, 1.0]]}, ValueError, "no negative eigenvalue: xx yy - xy"),
         ({"diffusivity": [[1.0, 0.2], [0.1, 1.0]]}, ValueError, "a diffusivity tensor must be symmetric"),
         ({"diffusivity": "fast"}, TypeError, "diffusivity must be an array of"),
@@ -496,10 +543,24 @@ for scheme in ("rkl2", "crank-nicolson"):
         ({"accuracy": 0.0}, ValueError, "accuracy must be positive"),
         ({"save_at": [0.5, 0.2]}, ValueError, "save_at must be times in ascending order, none after the end at 1"),
         ({"save_at": [2.0]}, ValueError, "save_at must be times in ascending order"),
+        ({"save_at": []}, ValueError, "save_at needs a time: it is empty. Give times, or leave"),
+        ({"save_at": [1.0 + 1e-12]}, ValueError, "none after the end at 1"),
         ({"save_at": 0.5}, TypeError, "save_at must be a sequence of times: got 0.5"),
         ({"velocity": (1.0, np.ones((4, 5)))}, ValueError, "velocity along axis 1 needs one entry per face"),
         ({"velocity": (1.0, float("nan"))}, ValueError, "velocity must be finite real numbers"),
         ({"velocity": (1.0,)}, ValueError, "velocity needs one entry per axis"),
+        ({"velocity": (None, 1.0)}, TypeError, "must be a number or an array: got None. Give 0 for an axis"),
+        ({"scheme": "explicit", "steps": 1}, ValueError, ": 1 step for a time of 1 make"),
+        (
+            {"accuracy": 1e-14},
+            ValueError,
+            "or crank-nicolson takes more than .* less accuracy, or give the number of s",
+        ),
+        (
+            {"velocity": (0.0, np.eye(6)[:1].repeat(4, axis=0)), "boundary": "periodic"},
+            ValueError,
+            "first and the last face of periodic axis 1 are one and need one velocity: they differ by up to 1. Make",
+        ),
         ({"source": np.ones(3)}, ValueError, "source needs one entry per cell"),
         ({"source": 1j * np.ones((4, 5))}, TypeError, "a complex source needs a complex u"),
         ({"source": 1j}, TypeError, "a complex source needs a complex u: u is of float64"),
@@ -507,7 +568,7 @@ for scheme in ("rkl2", "crank-nicolson"):
         ({"progress": 3}, TypeError, "progress must be True, or callable"),
         ({"grid": Grid.cylindrical((4, 5)), "boundary": "periodic"}, ValueError, "a radius cannot be periodic"),
         ({"grid": Grid.cartesian((4, 6))}, ValueError, r"a grid needs as many cells as u"),
-        ({"axes": ()}, ValueError, "evolve needs at least one axis"),
+        ({"axes": ()}, ValueError, r"evolve needs at least one axis: got axes=\(\) for u of shape \(4, 5\)"),
     ],
 )
 def test_bad_arguments_get_the_house_error(options, error, message):

@@ -90,11 +90,17 @@ def test_the_seam_of_a_periodic_axis_can_be_closed():
     ("closed", "error", "message"),
     [
         ([(2, 1)], ValueError, "the axis of a wall must be one of the 2 of shape: got 2"),
-        ([(0, 4)], ValueError, "stands before one of its cells, 0 to 3: got index 4 in"),
+        (
+            [(0, 4)],
+            ValueError,
+            "stands before one of its cells, 0 to 3: got index 4 in .* outer faces belong to boundary",
+        ),
         ([(1, -1)], ValueError, "stands before one of its cells, 0 to 4: got index -1"),
         ([(0, 1, (slice(None), slice(None)))], ValueError, "one entry for each other axis"),
         ([(0, 1, slice(3, 9))], ValueError, "must pick some of the 5 cells of their axis: got slice"),
         ([(0, 1, slice(3, 3))], ValueError, "must pick some of the 5 cells of their axis: got slice"),
+        ([(0, 1, range(2))], TypeError, r"must be a slice or an integer: got range\(0, 2\)"),
+        ([(0, 1, ...)], TypeError, "must be a slice or an integer: got Ellipsis"),
         ([(0, 1, 7)], ValueError, "must pick some of the 5 cells"),
         ([(0,)], ValueError, r"a wall is \(axis, index\) or \(axis, index, slices\): got \(0,\)"),
         ([(0, 1.5)], TypeError, "the index of a wall must be an integer"),
@@ -109,10 +115,16 @@ def test_walls_that_cannot_be_are_refused(closed, error, message):
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        (walls((4, 4), closed=[(0, 1)]), ValueError, r"walls need the shape of u: the walls are made for \(4, 4\)"),
-        ([(1.0, walls(4, closed=[(0, 1)]))], ValueError, "walls need the shape of u"),
+        (
+            walls((4, 4), closed=[(0, 1)]),
+            ValueError,
+            r"need the shape of u along its axes: the walls are made for \(4, 4\)",
+        ),
+        ([(1.0, walls(4, closed=[(0, 1)]))], ValueError, "sizes of these axes, in their order, without batches"),
+        ([walls((4, 5), closed=[])], TypeError, r"list of \(until_time, walls\): got a list of Walls. Give one"),
+        ((0.5, walls((4, 5), closed=[])), TypeError, "got a tuple of Walls, float. Give one Walls, or tuples"),
         ([(2.0, None), (1.0, None)], ValueError, "must not decrease: got 1 after 2. Sort"),
-        (np.zeros((4, 5)), TypeError, "walls must be made by diffusion.walls, or be a list"),
+        (np.zeros((4, 5)), TypeError, r"by diffusion.walls, or be a list of \(until_time, walls\): got ndarray"),
         ([(1.0, "wall")], TypeError, "walls must be made by diffusion.walls: got str"),
         ([(float("nan"), None)], ValueError, "the until_time of walls must be a finite number"),
     ],
