@@ -23,6 +23,8 @@ CASES = (
     Work((10_000_000,), (1025,), boundary="constant", quick=True),
     Work((10_000_000,), (65_537,), boundary="constant"),
     Work((1000, 10_000), (101,), axes=(1,), boundary="reflect"),
+    *(Work((2048, 2048), (k, k), boundary="reflect", quick=k in (3, 15)) for k in (3, 5, 7, 9, 11, 15, 31, 63)),
+    *(Work((128, 128, 128), (k, k, k), boundary="reflect", quick=k == 3) for k in (3, 5, 7)),
     Work((64, 64), (17, 17), boundary="reflect", outer=True, quick=True),
     Work((256, 256), (17, 17), boundary="reflect", outer=True, quick=True),
 )
