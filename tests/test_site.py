@@ -110,7 +110,7 @@ def test_a_name_that_does_not_exist_and_a_broken_formula_are_reported(tmp_path):
     pytest.importorskip("sphinx")
     (tmp_path / "conf.py").write_text(PROJECT.format(extensions=str(EXTENSIONS)))
     (tmp_path / "index.rst").write_text("Title\n=====\n\n`gpuconv.gone`, `x`, :math:`n^2`, :math:`\\nosuch`\n")
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", str(tmp_path), str(tmp_path / "out")]
+    command = [sys.executable, "-m", "sphinx", "-NqW", "-b", "html", str(tmp_path), str(tmp_path / "out")]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert finished.returncode != 0
     assert re.findall(r"WARNING: (.*?): |WARNING: (.*)$", finished.stderr, flags=re.MULTILINE) == [
