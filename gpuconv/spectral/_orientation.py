@@ -101,7 +101,7 @@ def orientation(
         spectrum = _weighed(signal, transfer, spacings, spectrum)
     tensor = _by_moments if method == "moments" else _by_slopes
     rows, mixed, columns = tensor(signal, spectrum, relative(spacings)[1])
-    return signal.rounded_real(_halved(signal, 0.5 * signal.xp.atan2(2.0 * mixed, columns - rows)))
+    return _halved(signal, signal.rounded_real(0.5 * signal.xp.atan2(2.0 * mixed, columns - rows)))
 
 
 def strongest_stripes(
@@ -170,7 +170,7 @@ def strongest_stripes(
     height = peak.height() * (2.0 * 1.5 / (signal.sizes[0] * signal.sizes[1]))
     return Stripes(
         signal.rounded_real(root(signal, down**2 + right**2) * (1.0 / unit)),
-        signal.rounded_real(_halved(signal, signal.xp.atan2(down, right))),
+        _halved(signal, signal.rounded_real(signal.xp.atan2(down, right))),
         signal.rounded_real(height / (_hann_gain(signal, offsets[0]) * _hann_gain(signal, offsets[1]))),
     )
 
@@ -287,5 +287,7 @@ def _by_slopes(signal: Signal, spectrum: Any, spacings: Sequence[float]) -> tupl
 def _halved(signal: Signal, angle: Any) -> Any:
     """The same line with its angle in (-pi/2, pi/2]."""
     xp = signal.xp
-    angle = xp.where(angle > math.pi / 2, angle - math.pi, angle)
-    return xp.where(angle <= -math.pi / 2, angle + math.pi, angle)
+    # In the precision of the result: rounded to single, pi/2 lies beyond its value in double.
+    right, turn = xp.full_like(angle, math.pi / 2), xp.full_like(angle, math.pi)
+    angle = xp.where(angle > right, angle - turn, angle)
+    return xp.where(angle <= -right, angle + turn, angle)
