@@ -1,9 +1,11 @@
-"""The visit to a machine with a GPU, started by ``make gpu``: its tests, then its benchmarks, in under ten minutes.
+"""The visit to a machine with a GPU, started by ``make gpu``: its tests, SciPy's tests on CuPy arrays, its benchmarks.
 
 Uses the Python that runs it and installs nothing. Where array-api-compat is missing it is taken from a wheel in the
-folder ``wheels/`` (``pip download --no-deps -d wheels array-api-compat``). Writes ``gpu-tests.log``, and for every
-subject of the benchmarks ``gpu-SUBJECT.log`` and ``gpu-SUBJECT.json``, to the folder ``$OUT``, or to
-``benchmarks/results/``.
+folder ``wheels/`` (``pip download --no-deps -d wheels array-api-compat``). SciPy's tests run twice, as
+many as fit the time: with SciPy's functions, which hand CuPy arrays to cupyx, and with gpuconv's.
+
+Takes less than ten minutes. Writes a log for every step, ``gpu-STEP.log``, and for SciPy's tests and every subject of
+the benchmarks ``gpu-STEP.json``, to the folder ``$OUT``, or to ``benchmarks/results/``.
 
 Exit codes: 0 all passed; 1 a step failed or ran out of time; 3 there is no GPU that CuPy can use, and nothing ran.
 """
@@ -18,12 +20,16 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 VISIT_SECONDS = 600
-PROBE_SECONDS, TEST_SECONDS = 60, 240
+PROBE_SECONDS, TEST_SECONDS = 30, 200
+# SciPy's tests stop by themselves after the first time; starting, collecting and a long last test come on top.
+CONFORMANCE_SECONDS, CONFORMANCE_LIMIT = 30, 50
+CONFORMANCE = {"cupyx": "scipy", "gpuconv": "gpuconv"}
 # Each subject in a process of its own: one that runs out of time takes no other with it.
-BENCHMARK_SECONDS = {"methods": 85, "filters": 70, "spectral": 45, "diffusion": 70, "beyond": 30}
+BENCHMARK_SECONDS = {"methods": 80, "filters": 65, "spectral": 40, "diffusion": 55, "beyond": 30}
 NO_GPU = 3
 
 # The device is used, not only counted: a driver too old for CuPy's CUDA shows at the first allocation.
@@ -42,6 +48,15 @@ print(f"CuPy {cupy.__version__} on {name}")
 """
 
 
+class Step(NamedTuple):
+    """One command, how many seconds it may take, and the variables that it alone is given."""
+
+    name: str
+    command: list[str]
+    seconds: int
+    variables: tuple[tuple[str, str], ...] = ()
+
+
 def environment() -> dict[str, str]:
     """This process's variables, with the wheels of ``wheels/`` importable where array-api-compat is not installed."""
     changed = os.environ | {"PYTHONUNBUFFERED": "1"}
@@ -52,19 +67,20 @@ def environment() -> dict[str, str]:
     return changed
 
 
-def run_logged(command: list[str], log: Path, seconds: int) -> int:
-    """Run a command, showing and keeping what it prints; past its time it is ended with all it started."""
-    print(f"== {' '.join(command[1:])} (at most {seconds} s)", flush=True)
+def run_logged(step: Step, log: Path) -> int:
+    """Run a step, showing and keeping what it prints; past its time it is ended with all it started."""
+    print(f"== {' '.join(step.command[1:])} (at most {step.seconds} s)", flush=True)
     late = threading.Event()
-    options = {"cwd": ROOT, "env": environment(), "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with log.open("wb") as file, subprocess.Popen(command, **options, start_new_session=True) as process:
+    variables = environment() | dict(step.variables)
+    options = {"cwd": ROOT, "env": variables, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with log.open("wb") as file, subprocess.Popen(step.command, **options, start_new_session=True) as process:
 
         def end() -> None:
             late.set()
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
-        timer = threading.Timer(seconds, end)
+        timer = threading.Timer(step.seconds, end)
         timer.start()
         for line in process.stdout:
             file.write(line)
@@ -74,7 +90,7 @@ def run_logged(command: list[str], log: Path, seconds: int) -> int:
         code = process.wait()
         timer.cancel()
     if late.is_set():
-        print(f"ended after {seconds} s: it ran out of time", flush=True)
+        print(f"ended after {step.seconds} s: it ran out of time", flush=True)
     return code
 
 
@@ -91,12 +107,17 @@ def why_no_gpu() -> str | None:
     return None
 
 
-def steps(out: Path) -> list[tuple[str, list[str], int]]:
-    """Name, command and seconds of all that is run: with what the probe may take, no more than the visit."""
-    found = [("tests", [sys.executable, "-m", "pytest", "-m", "gpu", "--require=cupy"], TEST_SECONDS)]
+def steps(out: Path) -> list[Step]:
+    """All that is run: with what the probe may take, no longer than the visit."""
+    found = [Step("tests", [sys.executable, "-m", "pytest", "-m", "gpu", "--require=cupy"], TEST_SECONDS)]
+    for name, judged in CONFORMANCE.items():
+        command = [sys.executable, "-m", "tests.conformance.run", f"--conformance-judged={judged}"]
+        command += [f"--conformance-seconds={CONFORMANCE_SECONDS}", "-m", "not slow", "-k", "cupy"]
+        command.append(f"--conformance-results={out / f'gpu-conformance-{name}.json'}")
+        found.append(Step(f"conformance-{name}", command, CONFORMANCE_LIMIT, (("SCIPY_ARRAY_API", '["cupy"]'),)))
     for subject, seconds in BENCHMARK_SECONDS.items():
         command = [sys.executable, "-m", "benchmarks", "run", "--subject", subject, "--library", "cupy", "--quick"]
-        found.append((subject, [*command, "--json", str(out / f"gpu-{subject}.json")], seconds))
+        found.append(Step(subject, [*command, "--json", str(out / f"gpu-{subject}.json")], seconds))
     return found
 
 
@@ -107,7 +128,7 @@ def main() -> int:
         return NO_GPU
     out = Path(os.environ.get("OUT") or ROOT / "benchmarks" / "results")
     out.mkdir(parents=True, exist_ok=True)
-    codes = [run_logged(command, out / f"gpu-{name}.log", seconds) for name, command, seconds in steps(out)]
+    codes = [run_logged(step, out / f"gpu-{step.name}.log") for step in steps(out)]
     return int(any(codes))
 
 

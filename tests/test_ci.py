@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import json
 import os
 import subprocess
 import sys
@@ -74,21 +75,37 @@ def test_the_gpu_visit_ends_at_once_without_a_gpu(tmp_path):
 def test_the_gpu_visit_measures_every_subject_on_cupy_and_fits_its_time(tmp_path):
     script = _script("gpu")
     steps = script.steps(tmp_path)
-    assert [name for name, _, _ in steps] == [
-        "tests",
-        *(subject for subject in benchmarks.SUBJECTS if subject not in benchmarks.OF_NUMPY),
-    ]
-    assert script.PROBE_SECONDS + sum(seconds for _, _, seconds in steps) <= script.VISIT_SECONDS == 600
-    for name, command, _ in steps[1:]:
-        parsed = benchmarks._parser().parse_args(command[3:])
-        assert (parsed.command, parsed.subject, parsed.library) == (benchmarks.run_command, (name,), ("cupy",))
+    subjects = [subject for subject in benchmarks.SUBJECTS if subject not in benchmarks.OF_NUMPY]
+    assert [step.name for step in steps] == ["tests", "conformance-cupyx", "conformance-gpuconv", *subjects]
+    assert script.PROBE_SECONDS + sum(step.seconds for step in steps) <= script.VISIT_SECONDS == 600
+    for step in steps[3:]:
+        parsed = benchmarks._parser().parse_args(step.command[3:])
+        assert (parsed.command, parsed.subject, parsed.library) == (benchmarks.run_command, (step.name,), ("cupy",))
         assert parsed.quick
-        assert parsed.json == tmp_path / f"gpu-{name}.json"
+        assert parsed.json == tmp_path / f"gpu-{step.name}.json"
+
+
+def test_the_gpu_visit_runs_a_sample_of_scipys_tests_on_each(tmp_path, monkeypatch):
+    script = _script("gpu")
+    for step, judged in zip(script.steps(tmp_path)[1:3], ("scipy", "gpuconv"), strict=True):
+        assert step.command[1:3] == ["-m", "tests.conformance.run"]
+        assert f"--conformance-judged={judged}" in step.command
+        # CuPy needs a GPU; the same command runs on another library.
+        monkeypatch.setattr(script, "ROOT", ROOT)
+        command = [word.replace("cupy", "array_api_strict") if word == "cupy" else word for word in step.command]
+        command = [word.replace(f"={script.CONFORMANCE_SECONDS}", "=2") for word in command]
+        variables = (("SCIPY_ARRAY_API", '["array_api_strict"]'),)
+        script.run_logged(script.Step(step.name, command, 120, variables), tmp_path / "log")
+        counts = json.loads((tmp_path / f"gpu-{step.name}.json").read_text())
+        assert counts["judged"] == judged
+        assert counts["not_run"] > 0
+        assert 0 < counts["touching_passed"] <= counts["touching"]
 
 
 def test_the_gpu_visit_keeps_what_a_step_prints_and_its_exit_code(tmp_path, capfd):
     command = [sys.executable, "-c", "print('one'); raise SystemExit(7)"]
-    assert _script("gpu").run_logged(command, tmp_path / "log", seconds=60) == 7
+    script = _script("gpu")
+    assert script.run_logged(script.Step("seven", command, 60), tmp_path / "log") == 7
     assert (tmp_path / "log").read_text() == "one\n"
     assert "one\n" in capfd.readouterr().out
 
@@ -98,7 +115,8 @@ def test_the_gpu_visit_ends_a_step_that_runs_out_of_time_with_its_children(tmp_p
     command = [sys.executable, "-c", f"import subprocess; subprocess.run({child!r})"]
     started = time.monotonic()
     # The child holds the pipe open: that reading ends shows that it was ended too.
-    assert _script("gpu").run_logged(command, tmp_path / "log", seconds=1) != 0
+    script = _script("gpu")
+    assert script.run_logged(script.Step("slow", command, 1), tmp_path / "log") != 0
     assert time.monotonic() - started < 30
     assert "it ran out of time" in capfd.readouterr().out
 

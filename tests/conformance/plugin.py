@@ -5,6 +5,10 @@ tests.conformance.run``, which adds the other arguments) replaces the functions 
 is imported. A test *touches* a replaced function if it calls one while it runs: the replacement writes down which
 test is running. A test that fails and is not listed in ``exceptions.toml`` breaks the run, and so does a listed test
 that passes: its entry is stale.
+
+With ``--conformance-judged=scipy`` nothing is replaced, and tests are counted without judging them: SciPy hands arrays
+of other libraries to their own functions, CuPy's to cupyx, and so this says how those do on the same tests.
+``--conformance-seconds=60`` takes the tests in a fixed random order and stops after that time.
 """
 
 from __future__ import annotations
@@ -13,10 +17,12 @@ import functools
 import importlib
 import json
 import os
+import random
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic
 from types import SimpleNamespace
 from typing import Any
 
@@ -108,8 +114,12 @@ def name_of(item: pytest.Item) -> str:
 class Conformance:
     """Puts our functions in SciPy's place, and keeps the books."""
 
-    def __init__(self, exceptions: dict[str, str]) -> None:
+    def __init__(self, exceptions: dict[str, str], judged: str = "gpuconv", seconds: float | None = None) -> None:
         self.exceptions = exceptions
+        self.judged = judged
+        self.seconds = seconds
+        self.started = monotonic()
+        self.left = 0
         self.current: str | None = None
         self.touched: set[str] = set()
         self.handed_over: set[str] = set()
@@ -118,7 +128,10 @@ class Conformance:
         self.matched: set[str] = set()
 
     def install(self) -> None:
-        """Replace the functions; gpuconv's modules come first, so that they have bound SciPy's originals."""
+        """Replace the functions; gpuconv's modules come first, so that they have bound SciPy's originals.
+
+        Where SciPy is judged they only get a note-taker around them.
+        """
         ours = {module: importlib.import_module(f"gpuconv.{module}") for module in REPLACED}
         for module, names in REPLACED.items():
             scipys = importlib.import_module(f"scipy.{module}")
@@ -126,7 +139,8 @@ class Conformance:
                 if name in DELEGATED and os.environ.get("SCIPY_ARRAY_API", "0") != "0":
                     del self.calls[f"{module}.{name}"]
                     continue
-                replacement = self.recording(f"{module}.{name}", getattr(ours[module], name))
+                judged = getattr(ours[module] if self.judged == "gpuconv" else scipys, name)
+                replacement = self.recording(f"{module}.{name}", judged)
                 copy_capabilities(getattr(scipys, name), replacement)
                 setattr(scipys, name, replacement)
             handing_over: Any = importlib.import_module(HANDING_OVER[module])
@@ -163,6 +177,12 @@ class Conformance:
         self.matched.add(entry)
         return self.exceptions[entry]
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        if self.seconds is not None:  # whatever the time allows is then a sample of all of them
+            random.Random(0).shuffle(items)
+        self.started, self.left = monotonic(), len(items)
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         self.current = name_of(item)
@@ -170,6 +190,9 @@ class Conformance:
             return (yield)
         finally:
             self.current = None
+            self.left -= 1
+            if self.seconds is not None and self.left and monotonic() - self.started > self.seconds:
+                item.session.shouldstop = f"{self.seconds:g} s are over, {self.left} tests were not run"
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Iterator[None]:
@@ -185,6 +208,9 @@ class Conformance:
             report.outcome = "failed"
             report.longrepr = f"stale: {name} passes; remove it from the list of exceptions"
             self.outcomes[name] = "stale"
+        elif self.judged != "gpuconv" and report.outcome == "failed":
+            report.outcome, report.wasxfail = "skipped", f"{self.judged} is counted, not judged"
+            self.outcomes[name] = "failed"
         else:
             self.outcomes[name] = report.outcome
         return report
@@ -194,6 +220,7 @@ class Conformance:
         touching = {name for name in self.touched if self.outcomes.get(name) != "skipped"}
         return {
             "scipy": importlib.import_module("scipy").__version__,
+            "judged": self.judged,
             "run": len(self.outcomes) - counts["skipped"],
             "skipped": counts["skipped"],
             "touching": len(touching),
@@ -202,6 +229,7 @@ class Conformance:
             "listed": counts["listed"],
             "stale": counts["stale"],
             "unlisted_failures": counts["failed"],
+            "not_run": self.left,
             "calls": dict(sorted(self.calls.items())),
         }
 
@@ -224,20 +252,27 @@ def copy_capabilities(original: Callable[..., Any], replacement: Callable[..., A
 
 def summary(results: dict[str, Any]) -> str:
     """The counts in one line."""
-    return (
-        "conformance with SciPy {scipy}: {run} tests run, {touching} touch gpuconv's functions, "
+    line = (
+        "conformance with SciPy {scipy}: {run} tests run, {touching} touch {judged}'s functions, "
         "{touching_passed} of these pass, {listed} fail as listed, {stale} listed ones pass (stale), "
         "{unlisted_failures} unlisted failures".format(**results)
     )
+    return line + (f", {results['not_run']} not run for want of time" if results["not_run"] else "")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("conformance")
     group.addoption("--conformance-exceptions", default=str(EXCEPTIONS), help="TOML list of tests that may fail")
     group.addoption("--conformance-results", default="", help="write the counts to this JSON file")
+    group.addoption("--conformance-judged", default="gpuconv", choices=("gpuconv", "scipy"), help="whose functions run")
+    group.addoption(
+        "--conformance-seconds", default=None, type=float, help="stop after this time, in a fixed random order"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    conformance = Conformance(read_exceptions(Path(config.getoption("--conformance-exceptions"))))
+    judged, seconds = config.getoption("--conformance-judged"), config.getoption("--conformance-seconds")
+    exceptions = read_exceptions(Path(config.getoption("--conformance-exceptions"))) if judged == "gpuconv" else {}
+    conformance = Conformance(exceptions, judged, seconds)
     conformance.install()
     config.pluginmanager.register(conformance, "conformance")

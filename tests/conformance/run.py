@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> int:
             return code or 1
         results = json.loads(results_file.read_text(encoding="utf-8"))
     uncalled = [name for name, calls in results["calls"].items() if not calls]
-    if uncalled and not others:
+    if uncalled and not others and not results["not_run"]:
         print(f"conformance: no test called {', '.join(uncalled)}", file=sys.stderr)
         return code or 1
     return code

@@ -58,7 +58,7 @@ def test_fails_in_its_setup(broken):
 def judge(tmp_path):
     """``judge(source, {name: reason})``: the plugin's verdict on a test module, as exit code, output and counts."""
 
-    def judge(source: str, exceptions: dict[str, str]) -> SimpleNamespace:
+    def judge(source: str, exceptions: dict[str, str], *options: str) -> SimpleNamespace:
         module, listed, results = (tmp_path / name for name in ("test_foreign.py", "listed.toml", "results.json"))
         module.write_text(source)
         listed.write_text(
@@ -68,7 +68,7 @@ def judge(tmp_path):
             [
                 *(sys.executable, "-m", "pytest", str(module), "-c", str(run.FOLDER / "scipy_tests.ini")),
                 *("-p", "tests.conformance.plugin", "-rA", f"--conformance-exceptions={listed}"),
-                f"--conformance-results={results}",
+                *(f"--conformance-results={results}", *options),
             ],
             cwd=ROOT,
             capture_output=True,
@@ -127,6 +127,22 @@ def test_a_name_without_parameters_stands_for_all_of_them(judge):
     assert "listed, but not among the tests of this run: test_foreign::test_gone" in verdict.output
 
 
+def test_scipys_own_functions_are_counted_and_not_judged(judge):
+    verdict = judge(
+        FOREIGN + FAILING, {"test_foreign::test_calls_nothing": "of no account"}, "--conformance-judged=scipy"
+    )
+    assert verdict.code == 0, verdict.output
+    assert (verdict.judged, verdict.touching, verdict.touching_passed, verdict.unlisted_failures) == ("scipy", 5, 4, 2)
+    assert (verdict.listed, verdict.touching_handed_to_scipy) == (0, 0)
+
+
+def test_a_run_out_of_time_says_how_many_tests_it_left(judge):
+    verdict = judge(FOREIGN, {}, "--conformance-seconds=0")
+    assert verdict.not_run == 5
+    assert "5 not run for want of time" in verdict.output
+    assert judge(FOREIGN, {}, "--conformance-seconds=100").not_run == 0
+
+
 @pytest.mark.parametrize("fault", ['test = "a"', 'test = "a"\nreason = " "', 'test = "a"\nreason = "b"\nalso = "c"'])
 def test_an_exception_needs_a_test_and_a_reason(tmp_path, fault):
     path = tmp_path / "listed.toml"
@@ -151,7 +167,7 @@ def finish(monkeypatch, tmp_path):
         def pretend(command, **options):
             if calls is not None:
                 path = next(word.partition("=")[2] for word in command if word.startswith("--conformance-results="))
-                Path(path).write_text(json.dumps({"calls": calls}))
+                Path(path).write_text(json.dumps({"calls": calls, "not_run": 0}))
             return SimpleNamespace(returncode=code)
 
         monkeypatch.setattr(run.subprocess, "run", pretend)
@@ -181,7 +197,7 @@ def test_a_run_without_results_fails(finish, capsys, tmp_path):
 
 def test_results_are_kept_where_asked(finish, tmp_path):
     assert finish([f"--conformance-results={tmp_path / 'kept.json'}"], {"ndimage.correlate": 1}, 0) == 0
-    assert json.loads((tmp_path / "kept.json").read_text()) == {"calls": {"ndimage.correlate": 1}}
+    assert json.loads((tmp_path / "kept.json").read_text()) == {"calls": {"ndimage.correlate": 1}, "not_run": 0}
 
 
 def test_scipys_tests_are_told_of_a_third_of_the_memory(tmp_path, monkeypatch):
