@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gpuconv.core.arguments import read_axes, refusal
-from gpuconv.core.boundary import Span, extend, read_boundary
+from gpuconv.core.boundary import read_boundary
 from gpuconv.core.dtypes import DtypeRule, convolution_dtypes, is_complex, real_of
 from gpuconv.core.namespace import Home, cast, dtype_name, read_image
 from gpuconv.core.problem import KernelFacts, Problem
@@ -63,36 +63,6 @@ class Image:
     def edges(self) -> dict[str, Any]:
         """What `convolve` is to be told."""
         return {"axes": self.axes, "boundary": self.boundaries, "cval": self.cval}
-
-    def filled(self, reaches: tuple[int, ...]) -> Image:
-        """The image with a margin of the fill value, to be cut away by `trimmed`, on axes whose boundary is that.
-
-        Filters that share their passes run one axis at a time, and what a pass leaves beyond the ends is not the fill
-        value any more, unless that is zero.
-        """
-        if self.cval == 0 or 0 in self.x.shape:
-            return replace(self, cval=0)
-        x = self.x
-        for span in self._margins(reaches):
-            x = extend(self.xp, x, span, self.cval)
-        return replace(self, given=x, cval=0)
-
-    def trimmed(self, result: Any, reaches: tuple[int, ...]) -> Any:
-        """A result of the filled image without the margins of `filled`."""
-        if self.cval == 0 or 0 in self.x.shape:
-            return result
-        kept = [slice(None)] * self.x.ndim
-        for span in self._margins(reaches):
-            kept[span.axis] = slice(-span.first, span.size - span.first)
-        return result[tuple(kept)]
-
-    def _margins(self, reaches: tuple[int, ...]) -> list[Span]:
-        sides = zip(self.axes, self.boundaries, reaches, strict=True)
-        return [
-            Span(axis, self.x.shape[axis], 2 * reach + 1, -reach, self.x.shape[axis], boundary)
-            for axis, boundary, reach in sides
-            if boundary == "constant"
-        ]
 
     def destination(self, out: Any, *, lead: tuple[int, ...] = (), real: bool = False) -> Destination:
         """Where a result of this shape behind `lead` goes; `real` for results that are real for complex images too."""

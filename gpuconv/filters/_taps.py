@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.convolution import convolve_separable
+from gpuconv.convolution import convolve_banks, convolve_separable
 from gpuconv.core.arguments import read_choice
 from gpuconv.filters._image import Image
 from gpuconv.kernels._arguments import read_nonnegative, read_radius, spread
@@ -78,22 +78,10 @@ def smooth(image: Image, gaussians: Gaussians) -> Any:
 def derivatives(image: Image, gaussians: Gaussians, orders: Sequence[tuple[int, ...]]) -> list[Any]:
     """Gaussian derivatives of several `orders`, one entry per filtered axis each, in the dtype of the sums.
 
-    Axis after axis, those that agree so far share their passes: 15 instead of 18 for a Hessian in 3-D.
+    Those that agree along the first axes share their passes: 15 instead of 18 for a Hessian in 3-D.
     """
-    reaches = tuple(
-        max(gaussians.taps(position, order[position]).size // 2 for order in orders)
-        for position in range(len(image.axes))
-    )
-    filled = image.filled(reaches)
-    partial: dict[tuple[int, ...], Any] = {(): filled.x}
-    for position, (axis, boundary) in enumerate(zip(image.axes, image.boundaries, strict=True)):
-        partial = {
-            prefix: convolve_separable(
-                partial[prefix[:-1]], [gaussians.taps(position, prefix[-1])], axes=axis, boundary=boundary
-            )
-            for prefix in sorted({order[: position + 1] for order in orders})
-        }
-    return [image.trimmed(partial[order], reaches) for order in orders]
+    banks = [[gaussians.taps(position, order) for position, order in enumerate(each)] for each in orders]
+    return convolve_banks(image.x, banks, **image.edges)
 
 
 def orders_of(count: int, *positions: int) -> tuple[int, ...]:

@@ -87,7 +87,7 @@ def accumulate_passes(described: Described, cval: Any) -> Any:
     if problem.outputs == 0:
         return empty_result(home, problem)
     x = cast(home, described.x, problem.working_dtype)
-    plans = _plan_passes(described)
+    plans = plan_passes(described)
     with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN are results like others
         if all(plan.method == "direct" for plan in plans):
             return registry.select("correlate_separable", problem)(x, [described.weights], problem.spans, cval)
@@ -103,7 +103,7 @@ def _pass_by_pass(x: Any, described: Described, plans: Sequence[Plan], cval: Any
     return x
 
 
-def _plan_passes(described: Described) -> list[Plan]:
+def plan_passes(described: Described) -> list[Plan]:
     """A plan per axis, each for the array that the passes before it leave."""
     problem = described.problem
     facts = tuple(_line_facts(line, problem) for line in described.weights)

@@ -3,6 +3,7 @@
 =====================  ==========================================================================================
 correlate_axis         ``y[i] = sum_j taps[j] x~[first + i + j]`` along one axis
 correlate_separable    a sum of terms, each one list of taps per axis
+correlate_banks        several such terms, each a result of its own
 correlate_windows      the same over N-D windows
 correlate_fourier      the same through FFT blocks of given lengths (overlap-save)
 resample_axis          ``y[n] = sum_q taps[offset + n down - q up] x~[q]`` along one axis, by sub-filters
@@ -31,6 +32,7 @@ def _always(problem: Problem) -> str | None:
 TABLE = {
     "correlate_axis": Implementation(lines.correlate_axis, _always),
     "correlate_separable": Implementation(separable.correlate_separable, _always),
+    "correlate_banks": Implementation(separable.correlate_banks, _always),
     "correlate_windows": Implementation(windows.correlate_windows, _always),
     "correlate_fourier": Implementation(fourier.correlate_fourier, _always),
     "resample_axis": Implementation(polyphase.resample_axis, _always),
