@@ -10,7 +10,7 @@ import numpy as np
 
 from gpuconv.backends.cpu import compiled
 from gpuconv.backends.cpu.lines import correlate_axis, correlate_large
-from gpuconv.backends.generic.separable import fill_first
+from gpuconv.backends.generic.separable import fill_first, filtered_fill
 from gpuconv.core.boundary import Span
 from gpuconv.core.shapes import output_shape
 
@@ -62,9 +62,3 @@ def correlate_sweeps(
             total += result
     assert total is not None, "there is at least one bank"
     return total
-
-
-def filtered_fill(taps: np.ndarray, cval: Any, dtype: np.dtype) -> Any:
-    """What a pass makes of a line of nothing but the fill value."""
-    weights = taps.astype(dtype if dtype.kind in "iu" else compiled.real_dtype(dtype))
-    return np.sum(weights * np.full(1, cval, dtype), dtype=dtype).item()

@@ -66,7 +66,8 @@ struct Cut {
     int64 first_block, strips, segments, rows;
 };
 
-template <class Value> struct alignas(sizeof(Value) == 4 ? 16 : sizeof(Value) < 4 ? 4 * sizeof(Value) : 16) Four {
+// One or more transfers of 128 bits, each of a warp's without bank conflicts.
+template <class Value> struct alignas(16) Four {
     Value at[PIECE];
 };
 
@@ -141,10 +142,15 @@ __device__ inline void load_row(Sample* row, const Storage* x, int64 line, int64
     const Storage* from = x + source * slow.from;
     if (all_inside(column, (int64)loaded, fast.size)) {
         from += column * fast.from;
-        for (int i = threadIdx.x; i < loaded; i += WIDTH) row[i] = load(from + i * fast.from);
+        for (int i = threadIdx.x; i < loaded; i += WIDTH) {
+            const Sample sample = load(from + i * fast.from);
+            row[i] = sample;
+        }
     } else {
-        for (int i = threadIdx.x; i < loaded; i += WIDTH)
-            row[i] = sample_at<BOUNDARY_FAST>(from, fast.from, column + i, fast.size, fill);
+        for (int i = threadIdx.x; i < loaded; i += WIDTH) {
+            const Sample sample = sample_at<BOUNDARY_FAST>(from, fast.from, column + i, fast.size, fill);
+            row[i] = sample;
+        }
     }
 }
 
@@ -164,7 +170,13 @@ __device__ inline void sum_rows(Sum* ring, const Sample* rows, int pitch, int lo
     }
 }
 
-extern "C" __global__ void separable(const Storage* x, const Sum* before, Result* y0, Result* y1, Result* y2,
+#if ADDS
+#define BEFORE_PARAMETER const Sum *before,
+#else
+#define BEFORE_PARAMETER
+#endif
+
+extern "C" __global__ void separable(const Storage* x, BEFORE_PARAMETER Result* y0, Result* y1, Result* y2,
                                      WEIGHTS_PARAMETER, Sample fill, const __grid_constant__ Program program,
                                      const __grid_constant__ Batch batch, const __grid_constant__ Axis slow,
                                      const __grid_constant__ Axis fast, const __grid_constant__ Cut cut,
@@ -190,7 +202,6 @@ extern "C" __global__ void separable(const Storage* x, const Sum* before, Result
     const int64 extended = height + slow_taps - 1;
     const bool writes = column + threadIdx.x < fast.count;
     to += top * slow.to + (column + threadIdx.x) * fast.to;
-    Result* targets[3] = {y0, y1, y2};
 
     int slot = 0;
     for (int64 done = 0; done < extended; done += ROWS) {
@@ -221,11 +232,14 @@ extern "C" __global__ void separable(const Storage* x, const Sum* before, Result
                 else sums[i] = results[i];
             }
             if (SUMMED && output + 1 < OUTPUTS) continue;
-            for (int i = lowest; i < ROWS; i++) {
-                if (first + i >= height) break;
+#pragma unroll
+            for (int i = 0; i < ROWS; i++) {
+                if (i < lowest || first + i >= height) continue;
                 int64 at = to + (first + i) * slow.to;
-                if (ADDS) sums[i] = add(sums[i], before[at]);
-                store(targets[output * !SUMMED] + at, sums[i]);
+#if ADDS
+                sums[i] = add(sums[i], before[at]);
+#endif
+                store((SUMMED || output == 0 ? y0 : output == 1 ? y1 : y2) + at, sums[i]);
             }
         }
     }

@@ -9,6 +9,7 @@ import numpy as np
 
 from gpuconv.backends.generic.lines import correlate_axis
 from gpuconv.core.boundary import Span, extend
+from gpuconv.core.dtypes import real_of
 from gpuconv.core.namespace import home_of
 
 
@@ -65,7 +66,7 @@ def share_passes(
 
     15 passes instead of 18 for the Hessian of a volume.
     """
-    steps = [[(_identity(taps), span) for taps, span in zip(*bank, strict=True)] for bank in zip(banks, spans)]
+    steps = [[(identity_of(taps), span) for taps, span in zip(*bank, strict=True)] for bank in zip(banks, spans)]
     partial: dict[tuple[Hashable, ...], Any] = {(): x}
     for position in range(len(banks[0])):
         shorter, partial = partial, {}
@@ -76,7 +77,7 @@ def share_passes(
     return [partial[tuple(step)] for step in steps]
 
 
-def _identity(taps: Any) -> Hashable:
+def identity_of(taps: Any) -> Hashable:
     """What makes taps the same ones: their values, where these are at hand."""
     return (taps.tobytes(), taps.dtype.str) if isinstance(taps, np.ndarray) else id(taps)
 
@@ -98,6 +99,12 @@ def fill_first_for_all(x: Any, spans: Sequence[Sequence[Span]], cval: Any) -> tu
             [Span(span.axis, new.size, span.taps, span.first + shift, span.count, span.boundary) for span in column]
         )
     return x, list(zip(*moved, strict=True))
+
+
+def filtered_fill(taps: np.ndarray, cval: Any, dtype: np.dtype) -> Any:
+    """What a pass makes of a line of nothing but the fill value."""
+    weights = taps.astype(dtype if dtype.kind in "iu" or taps.dtype.kind == "c" else real_of(dtype.name))
+    return np.sum(weights * np.full(1, cval, dtype), dtype=dtype).item()
 
 
 def is_zero(cval: Any) -> bool:
