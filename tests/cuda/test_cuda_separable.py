@@ -58,8 +58,8 @@ def test_complex_taps_go_with_every_image(rng, dtype):
 
 
 @emulated
-@pytest.mark.parametrize("boundaries", list(itertools.product(BOUNDARIES, BOUNDARIES)), ids=str)
-def test_every_pair_of_boundaries_holds_at_any_reach(rng, boundaries):
+@pytest.mark.parametrize("boundaries", [*zip(BOUNDARIES, BOUNDARIES), *zip(BOUNDARIES, BOUNDARIES[1:])], ids=str)
+def test_boundaries_hold_at_any_reach(rng, boundaries):
     for shape, taps in (
         ((7, 33), (3, 5)),
         ((7, 33), (17, 40)),

@@ -87,7 +87,7 @@ def correlate_banks(
         for bank, each in zip(banks, spans, strict=True)
     ]
     made: list[Any] = []
-    for group in _groups(terms):
+    for group in _groups(terms, kinds):
         made += _sweep(x, group, cval, kinds, summed=False)
     return made
 
@@ -124,7 +124,7 @@ def _sweeps(
     if not rest:
         terms = [Term(tuple(bank[place] for place in pair), two) for bank in banks]
         before = None
-        groups = _groups(terms)
+        groups = _groups(terms, kinds)
         for number, group in enumerate(groups):
             last = number + 1 == len(groups)
             (before,) = _sweep(x, group, cval, kinds if last else _unrounded(kinds), summed=True, before=before)
@@ -175,12 +175,9 @@ def _pair(x: Any, spans: Sequence[Sequence[Span]], kinds: Kinds) -> tuple[int, i
     fast, slow = near[0], near[1]
     if abs(strides[spans[0][fast].axis]) > max(FAST_STRIDE_BYTES, x.dtype.itemsize):
         return None
-    taps = [max(_union(spans, place).taps for _ in (0,)) for place in (slow, fast)]
-    width = _width(taps[0], taps[1], MOST if len(spans) > 1 else 1, ITEMSIZE[kinds.sample], ITEMSIZE[kinds.sum])
-    weights = sum(each[place].taps for each in spans[:MOST] for place in (slow, fast))
-    if width is None or weights * ITEMSIZE[kinds.weight] > CAPACITIES_BYTES[-1]:
-        return None
-    return slow, fast
+    unions = _union(spans, slow), _union(spans, fast)
+    weights = max(each[slow].taps + each[fast].taps for each in spans)
+    return (slow, fast) if _fits(unions, 1, weights, kinds) else None
 
 
 def _union(spans: Sequence[Sequence[Span]], place: int) -> Span:
@@ -205,20 +202,35 @@ class Term:
         return identity_of(self.taps[1]), self.spans[1]
 
 
-def _groups(terms: list[Term]) -> list[list[Term]]:
-    """Terms for one launch each, in the order given: as many as its lists hold."""
+def _groups(terms: list[Term], kinds: Kinds) -> list[list[Term]]:
+    """Terms for one launch each, in the order given: as many as its lists and its memory hold."""
+    unions = _unions(terms)
     groups: list[list[Term]] = [[]]
     for term in terms:
-        group = groups[-1]
-        if len(group) == MOST or len({each.line for each in [*group, term]}) > MOST:
-            groups.append(group := [])
-        group.append(term)
+        together = [*groups[-1], term]
+        lines = {each.line: each.taps[1].size for each in together}
+        weights = sum(lines.values()) + sum(each.taps[0].size for each in together)
+        if len(groups[-1]) == MOST or (groups[-1] and not _fits(unions, len(lines), weights, kinds)):
+            groups.append([])
+        groups[-1].append(term)
     return groups
+
+
+def _unions(terms: list[Term]) -> tuple[Span, Span]:
+    spans = [term.spans for term in terms]
+    return _union(spans, 0), _union(spans, 1)
+
+
+def _fits(unions: tuple[Span, Span], lines: int, weights: int, kinds: Kinds) -> bool:
+    """Whether one launch can have so many lists along the fast axis, and so many weights in all."""
+    slow, fast = unions
+    width = _width(slow.taps, fast.taps, lines, ITEMSIZE[kinds.sample], ITEMSIZE[kinds.sum])
+    return width is not None and weights * ITEMSIZE[kinds.weight] <= CAPACITIES_BYTES[-1]
 
 
 def _sweep(x: Any, terms: list[Term], cval: Any, kinds: Kinds, *, summed: bool, before: Any = None) -> list[Any]:
     """One sweep: a result for each term, or their sum, to which `before` is added."""
-    slow, fast = (_union([term.spans for term in terms], place) for place in (0, 1))
+    slow, fast = _unions(terms)
     x = readable(x)
     shape = output_shape(x.shape, (slow, fast))
     results = [empty_like_ordered(x, shape, kinds.result) for _ in range(1 if summed else len(terms))]
@@ -232,7 +244,7 @@ def _sweep(x: Any, terms: list[Term], cval: Any, kinds: Kinds, *, summed: bool, 
         assert batch is not None, "_pair has counted the axes of a C-ordered array"
     lines = list({term.line: term for term in terms}.values())
     width = _width(slow.taps, fast.taps, len(lines), ITEMSIZE[kinds.sample], ITEMSIZE[kinds.sum])
-    assert width is not None, "fits for as many lists as a launch takes"
+    assert width is not None, "_groups has seen to that"
     program, weights = _program(terms, lines, slow, fast)
     capacity = next(n for n in (size // weights.dtype.itemsize for size in CAPACITIES_BYTES) if n >= weights.size)
     defines = (
