@@ -58,7 +58,7 @@ def test_complex_taps_go_with_every_image(rng, dtype):
 
 
 @emulated
-@pytest.mark.parametrize("boundaries", [*zip(BOUNDARIES, BOUNDARIES), *zip(BOUNDARIES, BOUNDARIES[1:])], ids=str)
+@pytest.mark.parametrize("boundaries", [*zip(BOUNDARIES, BOUNDARIES), *itertools.pairwise(BOUNDARIES)], ids=str)
 def test_boundaries_hold_at_any_reach(rng, boundaries):
     for shape, taps in (
         ((7, 33), (3, 5)),

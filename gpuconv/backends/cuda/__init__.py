@@ -15,11 +15,13 @@ weights.cuh         how weights reach a kernel
 Nothing here imports CuPy before an array of CuPy's comes along.
 """
 
-from gpuconv.backends.cuda import lines, separable
+from gpuconv.backends.cuda import lines, separable, stencil
 from gpuconv.backends.registry import Implementation
 
 TABLE: dict[str, Implementation] = {
     "correlate_axis": Implementation(lines.correlate_axis, lines.why_not),
     "correlate_separable": Implementation(separable.correlate_separable, separable.why_not),
     "correlate_banks": Implementation(separable.correlate_banks, separable.why_not),
+    "diffusion_rate": Implementation(stencil.diffusion_rate, stencil.why_not),
+    "diffuse_steps": Implementation(stencil.diffuse_steps, stencil.why_not),
 }
