@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -38,11 +40,19 @@ def test_every_backend_says_whether_it_runs_a_primitive(xp, primitive):
     assert set(sentences) == {backend.name for backend in BACKENDS}
     chosen = registry.selected_backend(primitive, problem)
     assert sentences[chosen] == "runs this"
-    assert chosen == {"numpy": "cpu", "dask": "dask"}.get(name_of(xp), "generic")
+    own = {backend.library: backend for backend in BACKENDS}.get(name_of(xp), BACKENDS[-1])
+    assert chosen == (own.name if primitive in own.table() else "generic")
     if name_of(xp) != "numpy":
         assert sentences["cpu"] == f"cpu takes numpy arrays, these are {name_of(xp)}"
     if chosen != "generic":
         assert sentences["generic"] == f"could run this, but {chosen} comes first"
+
+
+@pytest.mark.parametrize("primitive", PRIMITIVES)
+def test_cupy_arrays_go_to_the_kernels_that_there_are(primitive):
+    posed = replace(gpuconv.plan_convolution(np.ones(5), np.ones(3)).problem, library="cupy", device="0")
+    there = {backend.name: backend for backend in BACKENDS}["cuda"].table()
+    assert registry.selected_backend(primitive, posed) == ("cuda" if primitive in there else "generic")
 
 
 class Picky(registry.Backend):

@@ -150,18 +150,38 @@ def test_cupy_is_told_what_to_launch(monkeypatch):
     array = SimpleNamespace(data=SimpleNamespace(ptr=4096))
     cupy = SimpleNamespace(
         empty=lambda shape, dtype: ("empty", shape, dtype),
-        asarray=lambda host: ("asarray", host),
         array=lambda x, order, copy: ("array", order, copy),
     )
     monkeypatch.setattr(runtime, "_cupy", lambda: cupy)
     monkeypatch.setattr(compile, "function", lambda *key: lambda *given, **named: calls.append((key, given, named)))
     real = CupyRuntime()
     assert real.empty([2, 3], "float32") == ("empty", (2, 3), "float32")
-    assert real.upload("taps") == ("asarray", "taps")
     assert real.contiguous(array) == ("array", "C", True)
     assert real.address(array) == 4096
     real.launch(Launch("a.cu", "name", (("SUM", "int32"),), 7, 64, 128, (1, 2)))
     assert calls == [(("a.cu", "name", (("SUM", "int32"),)), ((7,), (64,), (1, 2)), {"shared_mem": 128})]
+
+
+def test_uploads_are_kept_for_each_stream(monkeypatch):
+    stream = SimpleNamespace(ptr=1)
+    cuda = SimpleNamespace(runtime=SimpleNamespace(getDevice=lambda: 0), get_current_stream=lambda: stream)
+    monkeypatch.setattr(runtime, "_cupy", lambda: SimpleNamespace(cuda=cuda, asarray=np.array))
+    monkeypatch.setattr(runtime, "_uploads", {})
+    real, taps = CupyRuntime(), np.arange(1000.0)
+    first = real.upload(taps)
+    assert real.upload(taps.copy()) is first
+    assert np.array_equal(first, taps)
+    assert real.upload(taps.reshape(10, 100)) is not first
+    assert real.upload(taps.astype(np.float32)) is not first
+    stream.ptr = 2
+    assert real.upload(taps) is not first
+    stream.ptr = 1
+    for number in range(runtime.KEPT):
+        real.upload(np.array([number]))
+    assert len(runtime._uploads) == runtime.KEPT
+    assert real.upload(taps) is not first
+    large = np.zeros(runtime.KEPT_BYTES // 8 + 1)
+    assert real.upload(large) is not real.upload(large)
 
 
 def test_importing_the_backend_does_not_import_cupy(run_python):
