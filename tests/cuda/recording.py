@@ -49,6 +49,9 @@ class Sketch:
         shape, strides = ([each[axis] for axis in axes] for each in (self.shape, self.strides))
         return Sketch(tuple(shape), self.dtype, tuple(strides))
 
+    def reshape(self, shape: Sequence[int]) -> Sketch:
+        return Sketch.of(shape, self.dtype)
+
     def __add__(self, other: Sketch) -> Sketch:
         return self
 

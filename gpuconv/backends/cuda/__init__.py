@@ -15,13 +15,14 @@ weights.cuh         how weights reach a kernel
 Nothing here imports CuPy before an array of CuPy's comes along.
 """
 
-from gpuconv.backends.cuda import lines, separable, stencil
+from gpuconv.backends.cuda import lines, separable, stencil, tridiagonal
 from gpuconv.backends.registry import Implementation
 
-TABLE: dict[str, Implementation] = {
-    "correlate_axis": Implementation(lines.correlate_axis, lines.why_not),
-    "correlate_separable": Implementation(separable.correlate_separable, separable.why_not),
-    "correlate_banks": Implementation(separable.correlate_banks, separable.why_not),
+TABLE = {
+    "correlate_axis": Implementation(lines.correlate_axis, lines.why_not, native=True),
+    "correlate_separable": Implementation(separable.correlate_separable, separable.why_not, native=True),
+    "correlate_banks": Implementation(separable.correlate_banks, separable.why_not, native=True),
+    "solve_tridiagonal": Implementation(tridiagonal.solve_tridiagonal, tridiagonal.why_not),
     "diffusion_rate": Implementation(stencil.diffusion_rate, stencil.why_not),
     "diffuse_steps": Implementation(stencil.diffuse_steps, stencil.why_not),
 }
