@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends import registry
 from gpuconv.backends.generic.separable import fill_first
 from gpuconv.core.arguments import read_axes, refusal
 from gpuconv.core.dtypes import convolution_dtypes, is_complex
@@ -26,6 +25,7 @@ from gpuconv.methods.describe import (
     read_spans,
 )
 from gpuconv.methods.plan import METHODS, Plan, choose_plan, empty_result
+from gpuconv.methods.rows import run_row
 
 
 def describe_passes(x: Any, taps: Sequence[Any], options: Options) -> Described:
@@ -80,18 +80,20 @@ def _check_lines(lines: Sequence[Any], axes: tuple[int, ...]) -> None:
             )
 
 
-def accumulate_passes(described: Described, cval: Any) -> Any:
-    """The result before rounding: one fused primitive if all axes are summed directly, else axis by axis."""
+def accumulate_passes(described: Described, cval: Any, result: str | None = None) -> Any:
+    """One fused primitive if all axes are summed directly, else axis by axis.
+
+    In the accumulator's dtype, or in that called `result` where the backend rounds by itself.
+    """
     problem, home = described.problem, described.home
     cval = read_fill(cval, problem)
     if problem.outputs == 0:
         return empty_result(home, problem)
-    x = cast(home, described.x, problem.working_dtype)
     plans = _plan_passes(described)
     with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN are results like others
         if all(plan.method == "direct" for plan in plans):
-            return registry.select("correlate_separable", problem)(x, [described.weights], problem.spans, cval)
-        return _pass_by_pass(x, described, plans, cval)
+            return run_row("correlate_separable", problem, described.x, [described.weights], cval, result)
+        return _pass_by_pass(cast(home, described.x, problem.working_dtype), described, plans, cval)
 
 
 def _pass_by_pass(x: Any, described: Described, plans: Sequence[Plan], cval: Any) -> Any:
