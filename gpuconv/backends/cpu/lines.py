@@ -12,6 +12,7 @@ import numpy as np
 
 from gpuconv.backends.cpu import compiled
 from gpuconv.backends.cpu.originals import ndimage_correlate1d
+from gpuconv.backends.cpu.stored import brought, rounded
 from gpuconv.backends.cpu.windows import correlate_slices
 from gpuconv.core.boundary import Span, extend
 from gpuconv.core.dtypes import is_complex
@@ -21,18 +22,26 @@ from gpuconv.core.shapes import output_shape
 _DOUBLE_EPSILON = 2.0**-52
 
 
-def correlate_axis(x: np.ndarray, taps: np.ndarray, spans: tuple[Span], cval: Any) -> np.ndarray:
+def correlate_axis(
+    x: np.ndarray, taps: np.ndarray, spans: tuple[Span], cval: Any, result: str | None = None
+) -> np.ndarray:
     """``y[i] = sum_j taps[j] x~[first + i + j]`` along the axis of the only span."""
     (span,) = spans
-    if compiled.why_not(prod(output_shape(x.shape, spans)) * taps.size, x.dtype) is None:
-        return correlate_large(x, taps, span, cval)
+    working = compiled.working_dtype(x.dtype, taps.dtype)
+    if compiled.why_not(prod(output_shape(x.shape, spans)) * taps.size, working) is None:
+        return rounded(correlate_large(x, taps, span, cval, result), result)
+    return rounded(correlate_small(brought(x, working), taps, span, cval), result)
+
+
+def correlate_small(x: np.ndarray, taps: np.ndarray, span: Span, cval: Any) -> np.ndarray:
+    """All work on SciPy's loop, or on slices where that does not meet the definition."""
     if is_complex(taps.dtype.name) or is_complex(x.dtype.name):
         return _correlate_complex(x, taps, span, cval)
     step = taps_at_once(x.dtype, taps)
     if step >= taps.size:
         return _correlate_line(x, taps, span, cval)
     x = extend(home_of(x).xp, x, span, cval)
-    total = np.zeros(output_shape(x.shape, spans), x.dtype)
+    total = np.zeros(output_shape(x.shape, (span,)), x.dtype)
     for start in range(0, taps.size, step):
         part = taps[start : start + step]
         length = span.count + part.size - 1
@@ -41,17 +50,20 @@ def correlate_axis(x: np.ndarray, taps: np.ndarray, spans: tuple[Span], cval: An
     return total
 
 
-def correlate_large(x: np.ndarray, taps: np.ndarray, span: Span, cval: Any) -> np.ndarray:
-    """All work on compiled loops, whatever its size; complex taps as two real lines of taps."""
+def correlate_large(x: np.ndarray, taps: np.ndarray, span: Span, cval: Any, result: str | None = None) -> np.ndarray:
+    """All work on compiled loops, whatever its size; complex taps as two real lines of taps.
+
+    In the dtype called `result` where these loops can round to it, else in that of the sums.
+    """
     from gpuconv.backends.cpu.axis import correlate_axis as correlate
 
     if taps.dtype.kind != "c":
-        return correlate(x, taps, span, cval)
+        return correlate(x, taps, span, cval, result)
     real, imaginary = (correlate(x, part, span, cval) for part in (taps.real, taps.imag))
     if x.dtype.kind != "c":
-        result = np.empty(real.shape, np.result_type(x.dtype, np.complex64))
-        result.real, result.imag = real, imaginary
-        return result
+        joined = np.empty(real.shape, np.result_type(real.dtype, np.complex64))
+        joined.real, joined.imag = real, imaginary
+        return joined
     real.real -= imaginary.imag
     real.imag += imaginary.real
     return real
