@@ -18,6 +18,16 @@ def refusal(rule: str, given: str, remedy: str) -> str:
     return f"{rule}: {given}. {remedy}."
 
 
+def is_plain(value: Any) -> bool:
+    """True for what may be in the key of a cache as it was given: None, text, a whole number, or a tuple of these.
+
+    1, 1.0 and True are equal, and would be one key, but not all of them are arguments that are accepted.
+    """
+    if type(value) is tuple:
+        return all(type(entry) is int or type(entry) is str for entry in value)
+    return value is None or type(value) is int or type(value) is str
+
+
 def read_choice(name: str, value: Any, choices: Iterable[str], aliases: dict[str, str] | None = None) -> str:
     """One word out of `choices`, after translating `aliases`."""
     choices = tuple(choices)

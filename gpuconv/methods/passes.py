@@ -12,15 +12,17 @@ import numpy as np
 from gpuconv.backends.generic.separable import fill_first
 from gpuconv.core.arguments import read_axes, refusal
 from gpuconv.core.dtypes import convolution_dtypes, is_complex
-from gpuconv.core.namespace import cast, dtype_in, dtype_name, read_image, read_kernel
-from gpuconv.core.problem import KernelFacts, Problem
+from gpuconv.core.namespace import NUMPY, Home, cast, dtype_in, dtype_name, read_image, read_kernel
+from gpuconv.core.problem import ImageFacts, KernelFacts, Problem
 from gpuconv.methods.describe import (
     Described,
     Options,
     correlation_order,
     image_facts,
+    is_remembered,
     line_facts,
     normal_options,
+    numpy_facts,
     read_fill,
     read_spans,
 )
@@ -32,12 +34,37 @@ def describe_passes(x: Any, taps: Sequence[Any], options: Options) -> Described:
     """Validate the arguments of a separable convolution; its weights are one array of taps per span."""
     x, home = read_image(x)
     options = normal_options(options)
-    axes = read_axes(options.axes, x.ndim)
     lines = [read_kernel(line, home, "each of taps") for line in _sequence(taps)]
+    if home is NUMPY and is_remembered(*lines):
+        kept = tuple((line.tobytes(), line.shape, line.dtype) for line in lines)
+        problem, weights = _remembered(x.shape, x.dtype, kept, options)
+    else:
+        problem, weights = _describe(image_facts(x, home, tuple(x.shape)), lines, options, home)
+    return Described(x, weights, home, problem, options)
+
+
+@lru_cache(maxsize=1024)
+def _remembered(
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    kept: tuple[tuple[bytes, tuple[int, ...], np.dtype], ...],
+    options: Options,
+) -> tuple[Problem, list[np.ndarray]]:
+    """`_describe` of NumPy arrays whose values and sizes are all there is to know."""
+    lines = [np.frombuffer(data, dtype).reshape(shape) for data, shape, dtype in kept]
+    problem, weights = _describe(numpy_facts(shape, dtype), lines, options, NUMPY)
+    for line in weights:
+        line.flags.writeable = False
+    return problem, weights
+
+
+def _describe(image: ImageFacts, lines: list[Any], options: Options, home: Home) -> tuple[Problem, list[Any]]:
+    """The problem that an image and lines of taps pose, and the taps in correlation order, one line per span."""
+    axes = read_axes(options.axes, len(image.shape))
     _check_lines(lines, axes)
-    rule = convolution_dtypes(dtype_name(x.dtype), *((dtype_name(line.dtype), line.shape[0]) for line in lines))
+    rule = convolution_dtypes(image.dtype, *((dtype_name(line.dtype), line.shape[0]) for line in lines))
     dtype_in(home, rule.result)
-    order, spans = read_spans(options, tuple(x.shape), axes, [line.shape[0] for line in lines])
+    order, spans = read_spans(options, image.shape, axes, [line.shape[0] for line in lines])
     weights = [correlation_order(lines[i], options.operation, (0,), rule, home) for i in order]
     at_hand = all(isinstance(line, np.ndarray) for line in weights)
     dtypes = [dtype_name(line.dtype) for line in weights]
@@ -47,9 +74,7 @@ def describe_passes(x: Any, taps: Sequence[Any], options: Options) -> Described:
         "host" if at_hand else "traced",
         1,
     )
-    image = image_facts(x, home, tuple(x.shape))
-    problem = Problem(kernel=facts, rule=rule, spans=spans, accuracy=options.accuracy, **vars(image))
-    return Described(x, weights, home, problem, options)
+    return Problem(kernel=facts, rule=rule, spans=spans, accuracy=options.accuracy, **vars(image)), weights
 
 
 def _sequence(taps: Any) -> Sequence[Any]:
@@ -105,12 +130,9 @@ def _pass_by_pass(x: Any, described: Described, plans: Sequence[Plan], cval: Any
     return x
 
 
-def _plan_passes(described: Described) -> list[Plan]:
+def _plan_passes(described: Described) -> tuple[Plan, ...]:
     """A plan per axis, each for the array that the passes before it leave."""
-    problem = described.problem
-    facts = tuple(_line_facts(line, problem) for line in described.weights)
-    options = Options("convolve", accuracy=problem.accuracy)
-    return [choose_plan(step, options) for step in _steps(problem, facts)]
+    return _plans(described.problem, tuple(_line_facts(line, described.problem) for line in described.weights))
 
 
 def _line_facts(line: Any, problem: Problem) -> KernelFacts:
@@ -119,10 +141,11 @@ def _line_facts(line: Any, problem: Problem) -> KernelFacts:
 
 
 @lru_cache(maxsize=1024)
-def _steps(problem: Problem, facts: tuple[KernelFacts, ...]) -> tuple[Problem, ...]:
-    """The problem of every pass, the same objects for the same call: small work would spend its time on making them."""
-    shape, steps = list(problem.shape), []
+def _plans(problem: Problem, facts: tuple[KernelFacts, ...]) -> tuple[Plan, ...]:
+    shape, plans = list(problem.shape), []
+    options = Options("convolve", accuracy=problem.accuracy)
     for span, kernel in zip(problem.spans, facts, strict=True):
-        steps.append(replace(problem, shape=tuple(shape), dtype=problem.working_dtype, spans=(span,), kernel=kernel))
+        step = replace(problem, shape=tuple(shape), dtype=problem.working_dtype, spans=(span,), kernel=kernel)
+        plans.append(choose_plan(step, options))
         shape[span.axis] = span.count
-    return tuple(steps)
+    return tuple(plans)

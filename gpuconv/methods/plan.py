@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -49,7 +49,7 @@ class Plan:
     estimates: tuple[tuple[str, Estimate | str], ...]
     options: Options
 
-    @property
+    @cached_property
     def estimate(self) -> Estimate:
         """Cost, memory and error bound of the chosen method."""
         estimate = dict(self.estimates)[self.method]

@@ -1,4 +1,4 @@
-"""Native rows take images as they are stored, and round to what is wanted: the same bits as casting before and after."""
+"""Native rows take images as they are stored and round to what is wanted: the bits of casting before and after."""
 
 from __future__ import annotations
 

@@ -157,8 +157,8 @@ def _convert(lanes: int) -> Any:
     @intrinsic(prefer_literal=True)
     def convert(typing: Any, source_name: Any, target_name: Any, destination: Any, source: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            names = (kind.literal_value for kind in signature.args[:2])
-            Conversion(builder, *names, lanes).between(*arguments[2:])
+            stored, wanted = (kind.literal_value for kind in signature.args[:2])
+            Conversion(builder, stored, wanted, lanes).between(*arguments[2:])
             return context.get_dummy_value()
 
         return types.void(source_name, target_name, types.int64, types.int64), generate

@@ -5,6 +5,7 @@ SciPy's loop sums in double precision, whatever the dtype.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod, sqrt
 from typing import Any
 
@@ -75,8 +76,10 @@ def taps_at_once(dtype: np.dtype, taps: np.ndarray) -> int:
     Partial sums of b make it (b + n/b)/2 eps. Symmetric taps are summed in pairs, half as many roundings. Single
     precision is summed in double, and never comes near.
     """
+    if dtype != np.float64 or taps.size <= 16:
+        return taps.size
     symmetric = np.array_equal(taps, taps[::-1]) or np.array_equal(taps, -taps[::-1])
-    if dtype != np.float64 or taps.size <= (56 if symmetric else 16):
+    if symmetric and taps.size <= 56:
         return taps.size
     return int(3.4 * sqrt(taps.size))
 
@@ -107,8 +110,12 @@ def survives_symmetry_test(taps: np.ndarray) -> bool:
     It compares mirrored taps with an absolute tolerance of one double epsilon, and then uses one of each pair for
     both: taps of 1e-17 that differ in every digit would all be taken for symmetric. Even lengths are not tested.
     """
-    if taps.size % 2 == 0:
-        return True
+    return taps.size % 2 == 0 or _survives(taps.tobytes(), taps.dtype)
+
+
+@lru_cache(maxsize=256)  # ten array operations on a few taps take longer than SciPy's loop on a small image
+def _survives(data: bytes, dtype: np.dtype) -> bool:
+    taps = np.frombuffer(data, dtype)
     if not np.isfinite(taps).all():
         return False
     for mirrored in (taps[::-1], -taps[::-1]):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gpuconv.backends.cpu import compiled
-from gpuconv.backends.cpu.lines import correlate_axis, correlate_large
+from gpuconv.backends.cpu.lines import correlate_axis, correlate_large, correlate_small
 from gpuconv.backends.cpu.stored import brought, rounded
 from gpuconv.backends.generic.separable import fill_first
 from gpuconv.core.boundary import Span
@@ -22,21 +22,18 @@ def correlate_separable(
     """``sum over banks of`` the correlation of `x` with ``bank[0] (x) bank[1] (x) ...``, bank[i] along spans[i]."""
     working = compiled.working_dtype(x.dtype, *(taps.dtype for taps in banks[0]))
     work = prod(output_shape(x.shape, spans)) * sum(span.taps for span in spans) * len(banks)
-    is_real = all(taps.dtype.kind != "c" for bank in banks for taps in bank)
-    if is_real and compiled.why_not(work, working) is None:
+    is_large = compiled.why_not(work, working) is None
+    if is_large and all(taps.dtype.kind != "c" for bank in banks for taps in bank):
         return rounded(correlate_sweeps(x, banks, spans, cval, result), result)
     x, spans = fill_first(brought(x, working), spans, cval)
-    total = correlate_bank(x, banks[0], spans, cval)
-    for bank in banks[1:]:
-        total += correlate_bank(x, bank, spans, cval)
+    total: np.ndarray | None = None
+    for bank in banks:
+        y = x
+        for taps, span in zip(bank, spans, strict=True):
+            y = correlate_axis(y, taps, (span,), cval) if is_large else correlate_small(y, taps, span, cval)
+        total = y if total is None else total + y
+    assert total is not None, "there is at least one bank"
     return rounded(total, result)
-
-
-def correlate_bank(x: np.ndarray, bank: Sequence[Any], spans: Sequence[Span], cval: Any) -> np.ndarray:
-    """One outer product: one pass per axis."""
-    for taps, span in zip(bank, spans, strict=True):
-        x = correlate_axis(x, taps, (span,), cval)
-    return x
 
 
 def correlate_sweeps(
