@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,17 +30,24 @@ from gpuconv.methods.plan import METHODS, Plan, choose_plan, empty_result
 from gpuconv.methods.rows import run_row
 
 
+class Lines(NamedTuple):
+    """What is known of the taps of a separable convolution: one line per span, in correlation order, and its facts."""
+
+    weights: list[Any]
+    facts: tuple[KernelFacts, ...]
+
+
 def describe_passes(x: Any, taps: Sequence[Any], options: Options) -> Described:
-    """Validate the arguments of a separable convolution; its weights are one array of taps per span."""
+    """Validate the arguments of a separable convolution; its weights are `Lines`."""
     x, home = read_image(x)
     options = normal_options(options)
     lines = [read_kernel(line, home, "each of taps") for line in _sequence(taps)]
     if home is NUMPY and is_remembered(*lines):
         kept = tuple((line.tobytes(), line.shape, line.dtype) for line in lines)
-        problem, weights = _remembered(x.shape, x.dtype, kept, options)
+        problem, known = _remembered(x.shape, x.dtype, kept, options)
     else:
-        problem, weights = _describe(image_facts(x, home, tuple(x.shape)), lines, options, home)
-    return Described(x, weights, home, problem, options)
+        problem, known = _describe(image_facts(x, home, tuple(x.shape)), lines, options, home)
+    return Described(x, known, home, problem, options)
 
 
 @lru_cache(maxsize=1024)
@@ -49,17 +56,17 @@ def _remembered(
     dtype: np.dtype,
     kept: tuple[tuple[bytes, tuple[int, ...], np.dtype], ...],
     options: Options,
-) -> tuple[Problem, list[np.ndarray]]:
+) -> tuple[Problem, Lines]:
     """`_describe` of NumPy arrays whose values and sizes are all there is to know."""
     lines = [np.frombuffer(data, dtype).reshape(shape) for data, shape, dtype in kept]
-    problem, weights = _describe(numpy_facts(shape, dtype), lines, options, NUMPY)
-    for line in weights:
+    problem, known = _describe(numpy_facts(shape, dtype), lines, options, NUMPY)
+    for line in known.weights:
         line.flags.writeable = False
-    return problem, weights
+    return problem, known
 
 
-def _describe(image: ImageFacts, lines: list[Any], options: Options, home: Home) -> tuple[Problem, list[Any]]:
-    """The problem that an image and lines of taps pose, and the taps in correlation order, one line per span."""
+def _describe(image: ImageFacts, lines: list[Any], options: Options, home: Home) -> tuple[Problem, Lines]:
+    """The problem that an image and lines of taps pose, and what is known of these."""
     axes = read_axes(options.axes, len(image.shape))
     _check_lines(lines, axes)
     rule = convolution_dtypes(image.dtype, *((dtype_name(line.dtype), line.shape[0]) for line in lines))
@@ -74,7 +81,8 @@ def _describe(image: ImageFacts, lines: list[Any], options: Options, home: Home)
         "host" if at_hand else "traced",
         1,
     )
-    return Problem(kernel=facts, rule=rule, spans=spans, accuracy=options.accuracy, **vars(image)), weights
+    problem = Problem(kernel=facts, rule=rule, spans=spans, accuracy=options.accuracy, **vars(image))
+    return problem, Lines(weights, tuple(_line_facts(line, problem) for line in weights))
 
 
 def _sequence(taps: Any) -> Sequence[Any]:
@@ -117,14 +125,15 @@ def accumulate_passes(described: Described, cval: Any, result: str | None = None
     plans = _plan_passes(described)
     with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN are results like others
         if all(plan.method == "direct" for plan in plans):
-            return run_row("correlate_separable", problem, described.x, [described.weights], cval, result)
+            banks = [described.weights.weights]
+            return run_row("correlate_separable", problem, described.x, banks, cval, result)
         return _pass_by_pass(cast(home, described.x, problem.working_dtype), described, plans, cval)
 
 
 def _pass_by_pass(x: Any, described: Described, plans: Sequence[Plan], cval: Any) -> Any:
     """Every axis by its own method; a fill value other than zero is put around before the first."""
     x, spans = fill_first(x, described.problem.spans, cval)
-    for plan, line, span in zip(plans, described.weights, spans, strict=True):
+    for plan, line, span in zip(plans, described.weights.weights, spans, strict=True):
         step = replace(plan.problem, shape=tuple(x.shape), dtype=dtype_name(x.dtype), spans=(span,))
         x = METHODS[plan.method].run(step, choose_plan(step, plan.options).estimate, x, line, cval)
     return x
@@ -132,7 +141,7 @@ def _pass_by_pass(x: Any, described: Described, plans: Sequence[Plan], cval: Any
 
 def _plan_passes(described: Described) -> tuple[Plan, ...]:
     """A plan per axis, each for the array that the passes before it leave."""
-    return _plans(described.problem, tuple(_line_facts(line, described.problem) for line in described.weights))
+    return _plans(described.problem, described.weights.facts)
 
 
 def _line_facts(line: Any, problem: Problem) -> KernelFacts:

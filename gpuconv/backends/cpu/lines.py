@@ -16,7 +16,6 @@ from gpuconv.backends.cpu.originals import ndimage_correlate1d
 from gpuconv.backends.cpu.stored import brought, rounded
 from gpuconv.backends.cpu.windows import correlate_slices
 from gpuconv.core.boundary import Span, extend
-from gpuconv.core.dtypes import is_complex
 from gpuconv.core.namespace import home_of
 from gpuconv.core.shapes import output_shape
 
@@ -36,7 +35,7 @@ def correlate_axis(
 
 def correlate_small(x: np.ndarray, taps: np.ndarray, span: Span, cval: Any) -> np.ndarray:
     """All work on SciPy's loop, or on slices where that does not meet the definition."""
-    if is_complex(taps.dtype.name) or is_complex(x.dtype.name):
+    if taps.dtype.kind == "c" or x.dtype.kind == "c":
         return _correlate_complex(x, taps, span, cval)
     step = taps_at_once(x.dtype, taps)
     if step >= taps.size:
@@ -96,7 +95,10 @@ def _correlate_line(x: np.ndarray, taps: np.ndarray, span: Span, cval: Any) -> n
     origin = -(span.first if same else 0) - span.taps // 2
     mode = span.boundary if same else "constant"
     # SciPy copies the fill value into a double, as it does the samples.
-    result = ndimage_correlate1d(x, taps, span.axis, output=x.dtype, mode=mode, cval=cval, origin=origin)
+    # An array to write to spares SciPy reading a dtype and writing zeros.
+    result = ndimage_correlate1d(
+        x, taps, span.axis, output=np.empty(x.shape, x.dtype), mode=mode, cval=cval, origin=origin
+    )
     return result if same else result[_along(x.ndim, span.axis, 0, span.count)]
 
 
@@ -132,12 +134,12 @@ def _correlate_complex(x: np.ndarray, taps: np.ndarray, span: Span, cval: Any) -
     dtype = np.result_type(x.dtype, np.complex64)
     result = np.empty((*x.shape[: span.axis], span.count, *x.shape[span.axis + 1 :]), dtype)
     fill = complex(cval)
-    has_imaginary = is_complex(x.dtype.name)
+    has_imaginary = x.dtype.kind == "c"
     real = correlate_axis(np.ascontiguousarray(x.real), np.ascontiguousarray(taps.real), (span,), fill.real)
     imaginary: Any = 0
     if has_imaginary:
         imaginary = correlate_axis(np.ascontiguousarray(x.imag), np.ascontiguousarray(taps.real), (span,), fill.imag)
-    if is_complex(taps.dtype.name):
+    if taps.dtype.kind == "c":
         second = np.ascontiguousarray(taps.imag)
         if has_imaginary:
             real = real - correlate_axis(np.ascontiguousarray(x.imag), second, (span,), fill.imag)

@@ -45,7 +45,8 @@ def correlate_small(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span], cv
         for span in spans:
             origins[span.axis] = -span.first - span.taps // 2
         weights = kernel.reshape(kernel_shape_among(x.ndim, spans))
-        return ndimage_correlate(x, weights, output=x.dtype, mode=spans[0].boundary, cval=cval, origin=origins)
+        output = np.empty(x.shape, x.dtype)
+        return ndimage_correlate(x, weights, output=output, mode=spans[0].boundary, cval=cval, origin=origins)
     return correlate_slices(x, kernel, spans, cval)
 
 
