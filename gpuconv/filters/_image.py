@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.core.arguments import is_plain, read_axes, refusal
+from gpuconv.core.arguments import are_plain, read_axes, refusal
 from gpuconv.core.boundary import Span, extend, read_boundary
 from gpuconv.core.dtypes import DtypeRule, convolution_dtypes, is_complex, real_of
 from gpuconv.core.namespace import Home, cast, dtype_name, read_image
@@ -126,7 +126,7 @@ def read_filtered(x: Any, edges: Edges) -> Image:
     """Validate an image and its edges."""
     x, home = read_image(x)
     # What has been read for one image holds for the next one like it.
-    read = _remembered if is_plain(edges.axes) and is_plain(edges.boundary) else _read
+    read = _remembered if are_plain(edges.axes, edges.boundary) else _read
     axes, boundaries, problem = read(
         home.library, str(home.device), home.traced, tuple(x.shape), dtype_name(x.dtype), edges.axes, edges.boundary
     )

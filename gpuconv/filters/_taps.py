@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gpuconv.convolution import convolve_separable
-from gpuconv.core.arguments import is_plain, read_choice
+from gpuconv.core.arguments import are_plain, read_choice
 from gpuconv.core.dtypes import real_of
 from gpuconv.filters._image import Image
 from gpuconv.kernels._arguments import read_nonnegative, read_order, read_radius, spread
@@ -50,7 +50,7 @@ def read_gaussians(sigma: Any, cut: Cut, image: Image, name: str = "sigma") -> G
     arguments = name, sigma, cut.truncate, cut.radius, cut.kind, len(image.axes), image.problem.rule.accumulator
     # 2 and 2.0 are the same sigma, but not the same radius.
     numbers = type(sigma) in (int, float) and type(cut.truncate) in (int, float, type(None))
-    if numbers and is_plain(cut.radius) and type(cut.kind) is str:
+    if numbers and are_plain(cut.radius, cut.kind):
         return _remembered(*arguments)
     return _read(*arguments)
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpuconv.core.arguments import is_plain, read_axes, read_choice, read_integer, read_per_axis, refusal
+from gpuconv.core.arguments import are_plain, read_axes, read_choice, read_integer, read_per_axis, refusal
 from gpuconv.core.boundary import Span, read_boundary
 from gpuconv.core.dtypes import DtypeRule, convolution_dtypes, integer_range, is_complex, is_integer, real_of
 from gpuconv.core.namespace import (
@@ -75,9 +75,12 @@ def describe(x: Any, kernel: Any, options: Options) -> Described:
 
 def is_remembered(*weights: np.ndarray) -> bool:
     """Whether what these weights say is kept for the next call with the same values."""
-    return sum(each.nbytes for each in weights) <= REMEMBERED and all(
-        each.nbytes and not each.dtype.hasobject for each in weights
-    )
+    total = 0
+    for each in weights:
+        if each.nbytes == 0 or each.dtype.hasobject:
+            return False
+        total += each.nbytes
+    return total <= REMEMBERED
 
 
 @lru_cache(maxsize=1024)
@@ -143,7 +146,7 @@ def numpy_facts(shape: tuple[int, ...], dtype: np.dtype) -> ImageFacts:
 
 def normal_options(options: Options) -> Options:
     """Options with names checked and numbers as plain ints: 1, 1.0 and True must not be one key of a cache."""
-    if all(map(is_plain, options)):
+    if are_plain(*options):
         return _checked(options)
     return _read_options(options)
 
