@@ -10,7 +10,7 @@ from gpuconv.core.boundary import fold_all
 from gpuconv.core.dtypes import DtypeRule
 from gpuconv.core.namespace import cast, dtype_in, read_image
 from gpuconv.methods.banks import accumulate_banks, describe_banks
-from gpuconv.methods.deliver import check_out, deliver
+from gpuconv.methods.deliver import check_out, deliver, wanted_dtype
 from gpuconv.methods.describe import Options, describe, pose_forward
 from gpuconv.methods.passes import accumulate_passes, describe_passes
 from gpuconv.methods.plan import Plan, accumulate, choose_plan, run
@@ -212,7 +212,8 @@ def convolve_separable(
     options = Options("convolve", mode, boundary, origin, axes, "auto", accuracy)
     described = describe_passes(x, taps, options)
     check_out(out, described.home, described.problem)
-    return deliver(accumulate_passes(described, cval), described.home, described.problem, out)
+    result = accumulate_passes(described, cval, wanted_dtype(described.problem, out))
+    return deliver(result, described.home, described.problem, out)
 
 
 def convolve_banks(x: Any, banks: Sequence[Sequence[Any]], /, *, boundary: Any, cval: Any, axes: Any) -> list[Any]:

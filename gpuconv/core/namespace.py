@@ -48,12 +48,12 @@ class Home:
 def read_image(x: Any, argument: str = "x") -> tuple[Any, Home]:
     """The array itself and its home; sequences become NumPy arrays."""
     if type(x) is np.ndarray:  # the common case, first and fast
-        return (x if x.dtype.isnative else _native(x)), _NUMPY
+        return (x if x.dtype.isnative else _native(x)), NUMPY
     _refuse_carriers(x, argument)
     if isinstance(x, (list, tuple, int, float, complex, np.generic)):
-        return np.asarray(x), _NUMPY
+        return np.asarray(x), NUMPY
     if isinstance(x, np.ndarray):
-        return _native(x.view(np.ndarray)), _NUMPY
+        return _native(x.view(np.ndarray)), NUMPY
     return x, home_of(x, argument)
 
 
@@ -65,7 +65,7 @@ def _native(x: np.ndarray) -> np.ndarray:
 def home_of(x: Any, argument: str = "x") -> Home:
     """Library, namespace and device of an array that is not a plain NumPy one."""
     if isinstance(x, np.ndarray):
-        return _NUMPY
+        return NUMPY
     try:
         xp = array_api_compat.array_namespace(x)
     except TypeError:
@@ -84,7 +84,8 @@ def home_of(x: Any, argument: str = "x") -> Home:
     return Home(library, xp, device_of(x), is_traced(x, library))
 
 
-_NUMPY = Home("numpy", array_api_compat.array_namespace(np.empty(0)), "cpu", False)
+# The home of every NumPy array.
+NUMPY = Home("numpy", array_api_compat.array_namespace(np.empty(0)), "cpu", False)
 
 
 def _refuse_carriers(x: Any, argument: str) -> None:

@@ -28,14 +28,16 @@ def accumulate_banks(banks: Sequence[Described], cval: Any) -> list[Any]:
     cval = read_fill(cval, problem)
     if problem.outputs == 0:
         return [empty_result(home, bank.problem) for bank in banks]
-    x = cast(home, banks[0].x, problem.working_dtype)
-    weights = [bank.weights for bank in banks]
+    weights = [bank.weights.weights for bank in banks]
     spans: Sequence[Sequence[Span]] = [bank.problem.spans for bank in banks]
     plans = [plan_passes(bank) for bank in banks]
     with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN are results like others
         direct = all(plan.method == "direct" for bank in plans for plan in bank)
         if direct and registry.selected_backend("correlate_banks", problem) != "generic":
-            return registry.select("correlate_banks", problem)(x, weights, spans, cval)
+            row = registry.selected_row("correlate_banks", problem)
+            x = banks[0].x if row.native else cast(home, banks[0].x, problem.working_dtype)
+            return row.function(x, weights, spans, cval)
+        x = cast(home, banks[0].x, problem.working_dtype)
         x, spans = fill_first_for_all(x, spans, cval)
         planned = {id(line): plan for bank, line_plans in zip(weights, plans) for line, plan in zip(bank, line_plans)}
         return share_passes(

@@ -5,9 +5,7 @@ from __future__ import annotations
 from math import isqrt
 from typing import Any
 
-from gpuconv.backends import registry
 from gpuconv.core.dtypes import EPS
-from gpuconv.core.namespace import cast, home_of
 from gpuconv.core.problem import Problem
 from gpuconv.methods.costs import (
     Estimate,
@@ -24,6 +22,7 @@ from gpuconv.methods.costs import (
     width,
     window_cost,
 )
+from gpuconv.methods.rows import run_row
 
 
 def primitive(problem: Problem) -> str:
@@ -68,6 +67,5 @@ def local_bound(problem: Problem, taps: int) -> str:
     return f"{terms * EPS[problem.rule.accumulator]:.1e} sum |k||x|, locally"
 
 
-def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any) -> Any:
-    x = cast(home_of(x), x, problem.working_dtype)
-    return registry.select(primitive(problem), problem)(x, weights, problem.spans, cval)
+def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any, result: str | None = None) -> Any:
+    return run_row(primitive(problem), problem, x, weights, cval, result)

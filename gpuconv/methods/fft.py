@@ -93,7 +93,8 @@ def fourier_estimate(problem: Problem, lengths: tuple[int, ...], count: int) -> 
     return Estimate(cost, memory, describe_bound(problem, samples), lengths)
 
 
-def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any) -> Any:
+def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any, result: str | None = None) -> Any:
+    # No backend rounds what comes out of a transform: `result` stays with the caller.
     if not problem.exact:  # integers are cast block by block
         x = cast(home_of(x), x, problem.working_dtype)
     return registry.select(primitive(problem), problem)(x, weights, problem.spans, cval, estimate.lengths)

@@ -77,5 +77,5 @@ def estimate(problem: Problem) -> Estimate:
     return min(estimates, key=lambda estimate: estimate.cost)
 
 
-def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any) -> Any:
+def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any, result: str | None = None) -> Any:
     return fft.run(problem, estimate, x, weights, cval)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -15,7 +15,7 @@ from gpuconv.core.namespace import Home, dtype_in
 from gpuconv.core.problem import Problem
 from gpuconv.methods import direct, fft, overlap, separable
 from gpuconv.methods.costs import Estimate
-from gpuconv.methods.deliver import check_out, deliver
+from gpuconv.methods.deliver import check_out, deliver, wanted_dtype
 from gpuconv.methods.describe import Described, Options, describe, read_fill
 
 METHODS: dict[str, ModuleType] = {"direct": direct, "separable": separable, "fft": fft, "overlap": overlap}
@@ -49,7 +49,7 @@ class Plan:
     estimates: tuple[tuple[str, Estimate | str], ...]
     options: Options
 
-    @property
+    @cached_property
     def estimate(self) -> Estimate:
         """Cost, memory and error bound of the chosen method."""
         estimate = dict(self.estimates)[self.method]
@@ -197,17 +197,18 @@ def _block_problem(problem: Problem) -> Problem:
 
 def run(plan: Plan, described: Described, cval: Any, out: Any) -> Any:
     """Carry out `plan`, then round once to the result's dtype or into `out`."""
-    return deliver(accumulate(plan, described, cval), described.home, plan.problem, out)
+    result = accumulate(plan, described, cval, wanted_dtype(plan.problem, out))
+    return deliver(result, described.home, plan.problem, out)
 
 
-def accumulate(plan: Plan, described: Described, cval: Any) -> Any:
-    """The result before rounding, in the accumulator's dtype."""
+def accumulate(plan: Plan, described: Described, cval: Any, result: str | None = None) -> Any:
+    """The result in the accumulator's dtype; in that called `result` where the backend rounds by itself."""
     problem, home = plan.problem, described.home
     cval = read_fill(cval, problem)
     if problem.outputs == 0:
         return empty_result(home, problem)
     with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN are results like others
-        return METHODS[plan.method].run(problem, plan.estimate, described.x, described.weights, cval)
+        return METHODS[plan.method].run(problem, plan.estimate, described.x, described.weights, cval, result)
 
 
 def empty_result(home: Home, problem: Problem) -> Any:

@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends import registry
 from gpuconv.core.dtypes import EPS, LARGEST, is_complex
-from gpuconv.core.namespace import cast, home_of
 from gpuconv.core.problem import Problem
 from gpuconv.methods.costs import (
     Estimate,
@@ -26,6 +24,7 @@ from gpuconv.methods.costs import (
     width,
 )
 from gpuconv.methods.direct import local_bound
+from gpuconv.methods.rows import run_row
 
 # A product of rounded factors is off by an eps or two per element; more than this is not an outer product.
 TOLERANCE = 4
@@ -169,8 +168,7 @@ def estimate(problem: Problem) -> Estimate:
     return Estimate(cost, memory, bound)
 
 
-def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any) -> Any:
-    x = cast(home_of(x), x, problem.working_dtype)
+def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any, result: str | None = None) -> Any:
     factors = factorize(weights, problem.rule.accumulator)
     assert factors is not None, "the plan was made for a kernel of known rank"
-    return registry.select(primitive(problem), problem)(x, factors.banks, problem.spans, cval)
+    return run_row(primitive(problem), problem, x, factors.banks, cval, result)

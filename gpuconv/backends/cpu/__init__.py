@@ -10,9 +10,9 @@ def _always(problem: Problem) -> str | None:
 
 
 TABLE = {
-    "correlate_axis": Implementation(lines.correlate_axis, _always),
-    "correlate_separable": Implementation(separable.correlate_separable, _always),
-    "correlate_windows": Implementation(windows.correlate_windows, _always),
+    "correlate_axis": Implementation(lines.correlate_axis, _always, native=True),
+    "correlate_separable": Implementation(separable.correlate_separable, _always, native=True),
+    "correlate_windows": Implementation(windows.correlate_windows, _always, native=True),
     "correlate_fourier": Implementation(fourier.correlate_fourier, _always),
     "resample_axis": Implementation(polyphase.resample_axis, _always),
     "fourier_forward": Implementation(transforms.fourier_forward, _always),

@@ -18,6 +18,11 @@ diffuse_steps          explicit steps of that, of given lengths
 Shared conventions: `x` has the accumulator dtype; weights come in correlation order, either as a NumPy array (their
 values are at hand) or as an array of x's library (they are not to be read); `spans` say what each axis reads; the
 result has the accumulator dtype of `x` and weights together.
+
+A row of another backend may be *native*, which its `Implementation` says. It takes `x` in its stored dtype and brings
+samples to the dtype of sums while loading, which `core.dtypes.dtypes_of_sums` names. It takes a keyword ``result``, the
+dtype name of what it returns, and rounds to that once, as `core.rounding.convert` does; None means the accumulator's.
+The fill value stands for itself: it is not rounded to the stored dtype.
 """
 
 from gpuconv.backends.generic import fourier, lines, polyphase, separable, stencil, transforms, windows
