@@ -45,7 +45,7 @@ CHECKS = (
 ORDERS = {"forward": 0, "backward": 1, "random": 2}
 
 
-_KERNELS = re.compile(r'^extern "C" __global__ void\s+(?:__launch_bounds__\([^)]*\)\s+)?(\w+)\(', re.MULTILINE)
+_KERNELS = re.compile(r'^extern "C" __global__ void\s+(?:__launch_bounds__\((\w+)[^)]*\)\s+)?(\w+)\(', re.MULTILINE)
 
 
 class EmulationError(AssertionError):
@@ -132,7 +132,11 @@ class EmulatedRuntime:
 
     def launch(self, launch: Launch) -> None:
         self.launches.append(launch)
-        kernel = _kernel(self._text(launch), launch.kernel, self.check)
+        text = self._text(launch)
+        (most,) = (bound for bound, kernel in _KERNELS.findall(text) if kernel == launch.kernel)
+        if most.isdecimal() and launch.threads > int(most):
+            raise EmulationError(f"{launch.kernel} has {most} threads at most, got {launch.threads}")
+        kernel = _kernel(text, launch.kernel, self.check)
         arguments = [
             _argument(launch, position, kernel) for position in range(max(len(launch.arguments), kernel.count))
         ]
@@ -266,7 +270,7 @@ def _kernel(text: str, kernel: str, check: bool) -> _Kernel:
 @functools.cache
 def _unit(text: str, check: bool) -> Path:
     """All kernels of a source, compiled."""
-    entries = "".join(f"EMULATED({kernel})\n" for kernel in _KERNELS.findall(text))
+    entries = "".join(f"EMULATED({kernel})\n" for _, kernel in _KERNELS.findall(text))
     parts = (
         (FOLDER / "device.hpp").read_text(),
         text,

@@ -45,6 +45,11 @@ def test_every_source_of_the_backend_is_asked_for():
     assert {source for source, _ in registers.instances()} == sources
 
 
+@pytest.mark.parametrize("source", sorted(path.name for path in compile.FOLDER.glob("*.cu")))
+def test_every_file_compiles_alone(source):
+    assert all(used.spilled == 0 for used in registers.usage(source, (), "sm_90").values())
+
+
 def test_a_kernel_that_spills_is_seen(monkeypatch):
     text = """
 extern "C" __global__ void __launch_bounds__(1024, 2) many(float* y) {

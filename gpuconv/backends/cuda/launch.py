@@ -45,7 +45,7 @@ from typing import Any
 import numpy as np
 
 from gpuconv.backends.cpu.compiled import group_length
-from gpuconv.core.boundary import Span
+from gpuconv.core.boundary import Span, pieces
 from gpuconv.core.dtypes import convolution_dtypes, is_complex, is_integer, real_of
 
 __all__ = [
@@ -153,8 +153,13 @@ def fill_value(cval: Any, kinds: Kinds) -> np.generic:
 
 
 def boundary_define(name: str, span: Span) -> tuple[str, str]:
-    """``#define name`` for ``boundary.cuh``. An axis of one sample, and one never left, need no mirror."""
+    """``#define name`` for ``boundary.cuh``. An axis of one sample, and one never left, need no mirror.
+
+    Raises ValueError for an axis without samples that a boundary would have to extend.
+    """
     boundary = span.boundary
+    if span.size == 0 and span.count:
+        pieces(boundary, 0, 0, 1)
     if span.inside or (span.size == 1 and boundary != "constant"):
         boundary = "nearest"
     return name, boundary.upper()

@@ -90,9 +90,9 @@ def recipe(shape: tuple[int, ...], strides: tuple[int, ...], kinds: Kinds, span:
     lines = layout(target, span.axis, of_x, strides_in_order(target, order))
     if lines is None:
         return None
-    defines = (*kinds.defines(), boundary_define("BOUNDARY", span), ("WEIGHTS", str(capacity)))
     if prod(target) == 0:
-        return Recipe(target, order, "", defines, 0, 0, ())
+        return Recipe(target, order, "", (), 0, 0, ())
+    defines = (*kinds.defines(), boundary_define("BOUNDARY", span), ("WEIGHTS", str(capacity)))
     along = tuple(np.int64(each) for each in (span.size, span.first, span.count))
     bytes_each = ITEMSIZE[kinds.sample], ITEMSIZE[kinds.sum]
     rows = row_plan(span.count, span.taps, lines.inner.count, lines.outer, *bytes_each) if lines.row else None
