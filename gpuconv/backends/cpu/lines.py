@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.cpu import compiled
+from gpuconv.backends.cpu import banded, compiled
 from gpuconv.backends.cpu.originals import ndimage_correlate1d
 from gpuconv.backends.cpu.windows import correlate_slices
 from gpuconv.core.boundary import Span, extend
@@ -28,11 +28,18 @@ def correlate_axis(x: np.ndarray, taps: np.ndarray, spans: tuple[Span], cval: An
         return correlate_large(x, taps, span, cval)
     if is_complex(taps.dtype.name) or is_complex(x.dtype.name):
         return _correlate_complex(x, taps, span, cval)
+    if banded.why_not(x, taps, span) is None:
+        return banded.correlate_banded(x, taps, span, cval, _correlate_scipy)
+    return _correlate_scipy(x, taps, span, cval)
+
+
+def _correlate_scipy(x: np.ndarray, taps: np.ndarray, span: Span, cval: Any) -> np.ndarray:
+    """SciPy's loop, called as often as the bound on rounding asks for."""
     step = taps_at_once(x.dtype, taps)
     if step >= taps.size:
         return _correlate_line(x, taps, span, cval)
     x = extend(home_of(x).xp, x, span, cval)
-    total = np.zeros(output_shape(x.shape, spans), x.dtype)
+    total = np.zeros(output_shape(x.shape, (span,)), x.dtype)
     for start in range(0, taps.size, step):
         part = taps[start : start + step]
         length = span.count + part.size - 1
