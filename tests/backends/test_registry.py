@@ -20,6 +20,8 @@ PRIMITIVES = (
 COMPOSED = ("correlate_banks",)
 # Posed by problems of their own: tests/backends/test_stencil.py.
 OF_DIFFUSION = ("solve_tridiagonal", "diffusion_rate", "diffuse_steps")
+# Posed by problems of their own: tests/backends/test_channels.py.
+OF_CHANNELS = ("correlate_channels", "channels_input_adjoint", "channels_weight_adjoint")
 
 
 def problem_of(x, **options):
@@ -34,9 +36,10 @@ def runs(backend, primitive, problem):
 def test_generic_is_last_and_has_every_primitive():
     assert BACKENDS[-1].name == "generic"
     assert BACKENDS[-1].library == "any"
-    assert set(BACKENDS[-1].table()) == {*PRIMITIVES, *COMPOSED, *OF_DIFFUSION}
+    every = {*PRIMITIVES, *COMPOSED, *OF_DIFFUSION, *OF_CHANNELS}
+    assert set(BACKENDS[-1].table()) == every
     for backend in BACKENDS:
-        assert set(backend.table()) <= {*PRIMITIVES, *COMPOSED, *OF_DIFFUSION}
+        assert set(backend.table()) <= every
         assert all(isinstance(row, Implementation) for row in backend.table().values())
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.cpu import compiled
+from gpuconv.backends.cpu import banded, compiled
 from gpuconv.backends.cpu.originals import ndimage_correlate1d
 from gpuconv.backends.cpu.stored import brought, rounded
 from gpuconv.backends.cpu.windows import correlate_slices
@@ -37,6 +37,13 @@ def correlate_small(x: np.ndarray, taps: np.ndarray, span: Span, cval: Any) -> n
     """All work on SciPy's loop, or on slices where that does not meet the definition."""
     if taps.dtype.kind == "c" or x.dtype.kind == "c":
         return _correlate_complex(x, taps, span, cval)
+    if banded.why_not(x, taps, span) is None:
+        return banded.correlate_banded(x, taps, span, cval, _correlate_scipy)
+    return _correlate_scipy(x, taps, span, cval)
+
+
+def _correlate_scipy(x: np.ndarray, taps: np.ndarray, span: Span, cval: Any) -> np.ndarray:
+    """SciPy's loop, called as often as the bound on rounding asks for."""
     step = taps_at_once(x.dtype, taps)
     if step >= taps.size:
         return _correlate_line(x, taps, span, cval)
