@@ -55,11 +55,19 @@
 #define INDEX int
 #endif
 
+// How products are added: 0 one sum (of a plane, if there are several), 1 to ROWS_EACH: so many rows of a strip in a row,
+// COUNTED: as many as the geometry says.
+#define COUNTED 100
+#ifndef GROUPING
+#define GROUPING 0
+#endif
+
 typedef INDEX Index;
 constexpr int WARP = 32;
 constexpr int STRIP = 4;
-// Loads of a thread that are under way at once.
-constexpr int AT_ONCE = 8;
+constexpr bool IN_ROWS = GROUPING > 0 && GROUPING != COUNTED;
+// Sums need no second place to go.
+constexpr bool ONE_SUM = PLANES_EACH == 1 && GROUPING == 0;
 
 struct Axis {
     int64 size, first, count, x_stride, y_stride, taps, tiles;
@@ -76,9 +84,13 @@ struct Geometry {
     int64 channel_tile, channel_tiles, column_threads, row_threads, warps;
     // Of a panel: rows of taps, columns of taps at most, samples between channels; products of a group.
     int64 panel_rows, panel_columns, pitch, group;
-    int64 x_start, y_start;
-    int64 plane_weights, row_weights, column_weights;
+    int64 first_block, plane_weights, row_weights, column_weights;
 };
+
+// Blocks beyond 2^31, and tiles that are counted beyond it, come in several launches with INDEX int64.
+template <class Type> struct Unsigned { typedef uint32 type; };
+template <> struct Unsigned<int64> { typedef uint64 type; };
+typedef Unsigned<Index>::type Count;
 
 // Where a block is: tiles begin at output `plane`, `row`, `column`, `channel`, and at an offset for the batch.
 struct Place {
@@ -90,28 +102,25 @@ __device__ inline int channel_tile_of(const Geometry& geometry) {
     return CHANNELS == 1 ? 1 : (int)geometry.channel_tile;
 }
 
+// The last digit of `number`, of which there are `digits`, is taken off it.
+__device__ inline Count last_of(Count& number, int64 digits) {
+    Count rest = number / (Count)digits, digit = number - rest * (Count)digits;
+    number = rest;
+    return digit;
+}
+
 __device__ inline Place place_of(const Geometry& geometry) {
-    uint32 block = blockIdx.x;
+    Count block = (Count)geometry.first_block + blockIdx.x;
     Place place;
-    place.channel = 0;
-    if constexpr (CHANNELS != 1) {
-        place.channel = (Index)(block % (uint32)geometry.channel_tiles * (uint32)geometry.channel_tile);
-        block /= (uint32)geometry.channel_tiles;
-    }
-    place.column = (Index)(block % (uint32)geometry.columns.tiles) * (int)geometry.column_threads * COLUMNS_EACH;
-    block /= (uint32)geometry.columns.tiles;
-    place.row = (Index)(block % (uint32)geometry.rows.tiles) * (int)geometry.row_threads * ROWS_EACH;
-    block /= (uint32)geometry.rows.tiles;
-    place.plane = (Index)(block % (uint32)geometry.planes.tiles) * PLANES_EACH;
-    block /= (uint32)geometry.planes.tiles;
-    place.x = geometry.x_start;
-    place.y = geometry.y_start;
+    place.channel = CHANNELS == 1 ? 0 : (Index)last_of(block, geometry.channel_tiles) * (int)geometry.channel_tile;
+    place.column = (Index)last_of(block, geometry.columns.tiles) * (int)geometry.column_threads * COLUMNS_EACH;
+    place.row = (Index)last_of(block, geometry.rows.tiles) * (int)geometry.row_threads * ROWS_EACH;
+    place.plane = (Index)last_of(block, geometry.planes.tiles) * PLANES_EACH;
+    place.x = place.y = 0;
     for (int axis = 2; axis >= 0; axis--) {
-        const Batch& batch = geometry.batches[axis];
-        uint32 position = axis ? block % (uint32)batch.count : block;
-        if (axis) block /= (uint32)batch.count;
-        place.x += position * batch.x_stride;
-        place.y += position * batch.y_stride;
+        int64 position = axis ? last_of(block, geometry.batches[axis].count) : block;
+        place.x += position * geometry.batches[axis].x_stride;
+        place.y += position * geometry.batches[axis].y_stride;
     }
     return place;
 }
@@ -123,6 +132,8 @@ __device__ inline void load_plane(const Geometry& geometry, const Storage* plane
                                   int rows, int columns, Index channel, Sample fill, Sample fill_odd) {
     int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warps = (int)geometry.warps;
     int channels = channel_tile_of(geometry), pitch = (int)geometry.pitch;
+    // Loads of a thread that are under way at once; the border is a small part of the work, and of the code.
+    constexpr int at_once = inside ? 8 : 2;
     int64 row_stride = geometry.rows.x_stride;
     Index height = (Index)geometry.rows.size, width = (Index)geometry.columns.size;
     for (int place = lane; place < columns * channels; place += WARP) {
@@ -137,10 +148,10 @@ __device__ inline void load_plane(const Geometry& geometry, const Storage* plane
             from += smaller((Index)(channel + deep), (Index)(geometry.channels.count - 1)) * geometry.channels.x_stride;
         }
         Sample* to = tile + deep * pitch + across;
-        for (int first = warp; first < rows; first += AT_ONCE * warps) {
-            Sample values[AT_ONCE];
+        for (int first = warp; first < rows; first += at_once * warps) {
+            Sample values[at_once];
 #pragma unroll
-            for (int i = 0; i < AT_ONCE; i++) {
+            for (int i = 0; i < at_once; i++) {
                 int down = first + i * warps;
                 Index line = row + down;
                 if constexpr (!inside) line = source_index<ROW_BOUNDARY>(line, height);
@@ -148,7 +159,7 @@ __device__ inline void load_plane(const Geometry& geometry, const Storage* plane
                 if (down < rows && known && (inside || line >= 0)) values[i] = load(from + line * row_stride);
             }
 #pragma unroll
-            for (int i = 0; i < AT_ONCE; i++) {
+            for (int i = 0; i < at_once; i++) {
                 int down = first + i * warps;
                 if (down < rows) to[down * channels * pitch] = values[i];
             }
@@ -182,37 +193,37 @@ struct Sums {
     Sum part[ROWS_EACH][COLUMNS_EACH], whole[PLANES_EACH][ROWS_EACH][COLUMNS_EACH];
     int products;
 
-    __device__ void clear_part() {
+    __device__ void clear() {
         products = 0;
+#pragma unroll
+        for (int i = 0; i < ROWS_EACH; i++)
+#pragma unroll
+            for (int k = 0; k < COLUMNS_EACH; k++) {
+                part[i][k] = zero<Sum>();
+#pragma unroll
+                for (int plane = 0; plane < PLANES_EACH; plane++) whole[plane][i][k] = zero<Sum>();
+            }
+    }
+
+    // Ends a group of products, which were for outputs of plane `of`.
+    __device__ void close(int of) {
+        products = 0;
+#pragma unroll
+        for (int plane = 0; plane < PLANES_EACH; plane++) {
+            // Registers have no index: as many branches as planes, the same for all threads.
+            if (PLANES_EACH > 1 && plane != of) continue;
+#pragma unroll
+            for (int i = 0; i < ROWS_EACH; i++)
+#pragma unroll
+                for (int k = 0; k < COLUMNS_EACH; k++) whole[plane][i][k] = add(whole[plane][i][k], part[i][k]);
+        }
 #pragma unroll
         for (int i = 0; i < ROWS_EACH; i++)
 #pragma unroll
             for (int k = 0; k < COLUMNS_EACH; k++) part[i][k] = zero<Sum>();
     }
 
-    __device__ void clear() {
-        clear_part();
-#pragma unroll
-        for (int plane = 0; plane < PLANES_EACH; plane++)
-#pragma unroll
-            for (int i = 0; i < ROWS_EACH; i++)
-#pragma unroll
-                for (int k = 0; k < COLUMNS_EACH; k++) whole[plane][i][k] = zero<Sum>();
-    }
-
-    __device__ void close(int of) {
-#pragma unroll
-        for (int plane = 0; plane < PLANES_EACH; plane++) {
-            // Registers have no index: as many branches as planes, the same for all threads.
-            if (plane == of) {
-#pragma unroll
-                for (int i = 0; i < ROWS_EACH; i++)
-#pragma unroll
-                    for (int k = 0; k < COLUMNS_EACH; k++) whole[plane][i][k] = add(whole[plane][i][k], part[i][k]);
-            }
-        }
-        clear_part();
-    }
+    __device__ Sum total(int plane, int i, int k) const { return ONE_SUM ? part[i][k] : whole[plane][i][k]; }
 };
 
 // One strip of TAPS columns and `rows` rows of taps, for outputs of plane `of`. `line` is the thread's first sample.
@@ -227,13 +238,16 @@ __device__ inline void sum_strip(Sums& sums, int of, int group, const Sample* li
         line += line_pitch;
     }
     for (int row = 0; row < rows; row += ROWS_EACH) {
+        if constexpr (GROUPING == COUNTED) {
+            int products = smaller(ROWS_EACH, rows - row) * TAPS;
+            if (sums.products + products > group) sums.close(of);
+            sums.products += products;
+        }
 #pragma unroll
         for (int phase = 0; phase < ROWS_EACH; phase++) {
             if (row + phase >= rows) break;
             read_run<width>(window[(phase + ROWS_EACH - 1) % ROWS_EACH], line);
             line += line_pitch;
-            if (sums.products + TAPS > group) sums.close(of);
-            sums.products += TAPS;
 #pragma unroll
             for (int j = 0; j < TAPS; j++) {
                 Weight tap = weights[weight + j];
@@ -245,8 +259,12 @@ __device__ inline void sum_strip(Sums& sums, int of, int group, const Sample* li
                             multiply_add(sums.part[i][k], tap, window[(phase + i) % ROWS_EACH][k + j]);
             }
             weight += weight_pitch;
+            if constexpr (IN_ROWS) {
+                if ((phase + 1) % GROUPING == 0) sums.close(of);
+            }
         }
     }
+    if constexpr (IN_ROWS && GROUPING > 1) sums.close(of);
 }
 
 // `columns` columns of taps; the last strip has TAIL of them if it is the last one of the window.
@@ -254,8 +272,10 @@ template <class Source>
 __device__ inline void sum_panel(Sums& sums, int of, int group, const Sample* line, int line_pitch,
                                  const Source& weights, int weight, int weight_pitch, int rows, int columns, bool last) {
     int column = 0;
-    for (int stop = last ? columns - TAIL : columns; column < stop; column += STRIP)
-        sum_strip<STRIP>(sums, of, group, line + column, line_pitch, weights, weight + column, weight_pitch, rows);
+    if constexpr (TAIL >= STRIP) {
+        for (int stop = last ? columns - TAIL : columns; column < stop; column += STRIP)
+            sum_strip<STRIP>(sums, of, group, line + column, line_pitch, weights, weight + column, weight_pitch, rows);
+    }
     if (last)
         sum_strip<TAIL>(sums, of, group, line + column, line_pitch, weights, weight + column, weight_pitch, rows);
 }
@@ -269,13 +289,13 @@ __device__ inline void write_plane(const Geometry& geometry, const Place& place,
     if (active) {
 #pragma unroll
         for (int plane = 0; plane < PLANES_EACH; plane++) {
-            if (plane != of) continue;
+            if (PLANES_EACH > 1 && plane != of) continue;
 #pragma unroll
             for (int i = 0; i < ROWS_EACH; i++)
 #pragma unroll
                 for (int k = 0; k < COLUMNS_EACH; k++)
                     staged[((ty * ROWS_EACH + i) * channels + deep) * across + tx * COLUMNS_EACH + k] =
-                        convert<Result>(sums.whole[plane][i][k]);
+                        convert<Result>(sums.total(plane, i, k));
         }
     }
     __syncthreads();
@@ -365,7 +385,7 @@ extern "C" __global__ void correlate_windows(const Storage* __restrict__ x, Resu
             }
         }
     }
-    if (PLANES_EACH == 1) sums.close(0);
+    if (PLANES_EACH == 1 && !ONE_SUM) sums.close(0);
 #pragma unroll
     for (int of = 0; of < PLANES_EACH; of++) {
         if (of >= planes) break;
