@@ -21,12 +21,10 @@ from gpuconv.backends.cuda.launch import (
     by_value,
     ceil_div,
     collapse,
-    element_strides,
-    fill_value,
     group_length,
 )
 from gpuconv.core.boundary import Span
-from gpuconv.core.dtypes import ITEMSIZE, is_complex, is_integer
+from gpuconv.core.dtypes import ITEMSIZE, complex_of, is_complex, is_integer
 from gpuconv.core.problem import Problem
 from gpuconv.core.shapes import output_shape
 
@@ -59,66 +57,170 @@ def correlate_windows(
 
     resident: whether `kernel` lies on the device; by default everything does that is not NumPy's.
     """
-    resident = not isinstance(kernel, np.ndarray) if resident is None else resident
-    kinds = Kinds.of(x.dtype.name, kernel.dtype.name, result)
-    x = runtime.readable(x)
-    y = runtime.empty_like_ordered(x, output_shape(x.shape, spans), kinds.result)
-    if prod(y.shape) == 0:
-        return y
-    if len(_batches(x, y, spans)) > BATCHES:
-        x = runtime.current().contiguous(x)
-        y = runtime.current().empty(y.shape, kinds.result)
-    result_array = y
-    pairs = is_complex(kinds.storage) and not is_complex(kinds.weight)
-    fills = (fill_value(cval, kinds),) * 2
-    if pairs:
+    if resident is None:
+        resident = not isinstance(kernel, np.ndarray)
+    now = runtime.current()
+    posed = x.dtype, kernel.dtype, tuple(spans), result, kernel.strides if resident else None
+    plan = _plan(x.shape, x.strides, *posed)
+    if plan.copies or now.address(x) % x.dtype.itemsize:
+        x = now.contiguous(x)
+        plan = _plan(x.shape, x.strides, *posed)
+    y = result_array = plan.empty(now)
+    fills = (plan.fill(cval),) * 2
+    if plan.pairs:
         # Of an axis of one sample the view may have any strides.
-        kinds, fills = kinds.as_pairs(), (fills[0].real, fills[0].imag)
-        x, y = x[..., np.newaxis].view(kinds.storage), y[..., np.newaxis].view(kinds.result)
-    weights, capacity, strides = _weights(kernel, kinds, x, spans, resident)
-    launches = _launches(
-        tuple(x.shape), element_strides(x), element_strides(y), tuple(spans), kinds, capacity, strides, pairs
-    )
-    for launch in launches:
-        arguments = (x, y, weights, *fills, *launch.arguments)
-        runtime.current().launch(replace(launch, arguments=arguments))
+        fills = fills[0].real, fills[0].imag
+        x, y = x[..., np.newaxis].view(plan.kinds.storage), y[..., np.newaxis].view(plan.kinds.result)
+    if plan.launches:
+        weights = _weights(kernel, plan, resident)
+        for blocks, geometry in plan.launches:
+            arguments = x, y, weights, *fills, geometry
+            now.launch(
+                Launch("windows.cu", "correlate_windows", plan.defines, blocks, plan.threads, plan.shared, arguments)
+            )
     return result_array
 
 
-def _weights(
-    kernel: Any, kinds: Kinds, x: Any, spans: Sequence[Span], resident: bool
-) -> tuple[Any, int, tuple[int, ...]]:
-    """The argument, how many it has by value (0: on the device), and strides in the order of memory, if that matters."""
-    order = _memory_order(spans, element_strides(x))
+def _weights(kernel: Any, plan: Plan, resident: bool) -> Any:
+    """The argument: planes, rows and columns in the order that they have in the memory of x."""
     if resident:
-        kernel = kernel if kernel.dtype.name == kinds.weight else kernel.astype(kinds.weight)
-        kernel = kernel.transpose(order)
-        return kernel, 0, element_strides(kernel)
-    kernel = np.ascontiguousarray(kernel.transpose(order), kinds.weight)
-    most = WEIGHTS_BYTES // kernel.itemsize
-    if kernel.size <= most:
-        capacity = FEW_WEIGHTS if kernel.size <= FEW_WEIGHTS else most
-        return by_value(kernel, capacity), capacity, ()
-    return runtime.current().upload(kernel), 0, element_strides(kernel)
+        kernel = kernel if kernel.dtype == plan.weight else kernel.astype(plan.weight)
+        return kernel.transpose(plan.order)
+    kernel = np.ascontiguousarray(kernel.transpose(plan.order), plan.weight)
+    return by_value(kernel, plan.capacity) if plan.capacity else runtime.current().upload(kernel)
 
 
-def _memory_order(spans: Sequence[Span], strides: Sequence[int]) -> list[int]:
-    """Places of the spans from the slowest axis in memory to the fastest: the order in which `collapse` leaves them."""
-    return sorted(range(len(spans)), key=lambda place: (-abs(strides[spans[place].axis]), spans[place].axis))
+@dataclass(frozen=True)
+class Plan:
+    """What follows from shapes, strides and dtypes.
+
+    Attributes
+    ----------
+    copies : bool
+        Whether x must be copied before it can be walked; nothing else of the plan counts then.
+    shape : tuple of int
+        Of the result, its axes in the order of memory; `axes` puts them back.
+    order : tuple of int
+        Places of the spans in the order of memory.
+    launches : tuple of (int, array)
+        Blocks and geometry.
+    """
+
+    kinds: Kinds
+    pairs: bool
+    fill: Any
+    weight: np.dtype
+    copies: bool
+    shape: tuple[int, ...] = ()
+    axes: tuple[int, ...] | None = None
+    order: tuple[int, ...] = ()
+    capacity: int = 0
+    defines: tuple[tuple[str, str], ...] = ()
+    threads: int = 0
+    shared: int = 0
+    launches: tuple[tuple[int, np.ndarray], ...] = ()
+
+    def empty(self, now: runtime.Runtime) -> Any:
+        """A place for the result, of complex numbers where the kernel has pairs."""
+        y = now.empty(self.shape, complex_of(self.kinds.result) if self.pairs else self.kinds.result)
+        return y if self.axes is None else y.transpose(self.axes)
 
 
-def _batches(x: Any, y: Any, spans: Sequence[Span]) -> list[Axis]:
-    return _roles(x.shape, element_strides(x), element_strides(y), spans)[1]
+@lru_cache(maxsize=4096)
+def _plan(
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    dtype: np.dtype,
+    weights: np.dtype,
+    spans: tuple[Span, ...],
+    result: str | None,
+    weight_strides: tuple[int, ...] | None,
+) -> Plan:
+    """Strides in bytes; weights are on the device if theirs are given."""
+    kinds = Kinds.of(dtype.name, weights.name, result)
+    pairs = is_complex(kinds.storage) and not is_complex(kinds.weight)
+    fill = np.dtype(kinds.sample).type
+    if pairs:
+        kinds = kinds.as_pairs()
+    begin = Plan(kinds, pairs, fill, np.dtype(kinds.weight), True)
+    if any(stride % dtype.itemsize for stride in strides):
+        return begin
+    walk = Walk.of(shape, [stride // dtype.itemsize for stride in strides], spans, pairs)
+    if len(walk.batches) > BATCHES:
+        return begin
+    capacity, steps = _capacity(prod(walk.taps), weights, kinds, weight_strides)
+    begin = replace(begin, copies=False, shape=walk.shape, axes=walk.axes, order=walk.order, capacity=capacity)
+    if prod(walk.shape) == 0:
+        return begin
+    steps = [steps[place] for place in walk.order] if steps else [walk.taps[1] * walk.taps[2], walk.taps[2], 1]
+    tile = tile_of(walk.taps, walk.counts, kinds, capacity, pairs)
+    return replace(begin, **_compiled(walk, tile, kinds, capacity), **_launched(walk, tile, steps))
 
 
-def _roles(
-    shape: Sequence[int], x_strides: Sequence[int], y_strides: Sequence[int], spans: Sequence[Span]
-) -> tuple[list[Axis], list[Axis], Axis | None]:
-    """Axes of the window from the slowest to the fastest, batches, and the axis of channels."""
-    axes = collapse(shape, [span.axis for span in spans], x_strides, y_strides)
-    window = [axis for axis in axes if axis.kept is not None]
-    channels = axes[-1] if axes[-1].kept is None else None
-    return window, [axis for axis in axes if axis.kept is None and axis is not channels], channels
+def _capacity(size: int, weights: np.dtype, kinds: Kinds, strides: tuple[int, ...] | None) -> tuple[int, list[int]]:
+    """How many weights go by value, 0 for none; the strides of those on the device, in elements, if they are known."""
+    if strides is not None:
+        return 0, [stride // weights.itemsize for stride in strides]
+    most = WEIGHTS_BYTES // ITEMSIZE[kinds.weight]
+    return (0 if size > most else most if size > FEW_WEIGHTS else FEW_WEIGHTS), []
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How memory is walked.
+
+    Attributes
+    ----------
+    window : tuple of (Axis, Span)
+        Planes, rows and columns, from the slowest to the fastest; one plane for windows of two axes.
+    batches : tuple of Axis
+        All other axes but `channels`, which is faster than the columns.
+    shape, axes : tuple of int
+        Of the result, in the order of memory; how to transpose it into the order of `x`, None if it is that.
+    order : tuple of int
+        Places of the spans in the order of memory.
+    """
+
+    window: tuple[tuple[Axis, Span], ...]
+    batches: tuple[Axis, ...]
+    channels: Axis | None
+    shape: tuple[int, ...]
+    axes: tuple[int, ...] | None
+    order: tuple[int, ...]
+
+    @classmethod
+    def of(cls, shape: Sequence[int], strides: Sequence[int], spans: Sequence[Span], pairs: bool) -> Walk:
+        """Strides in elements. pairs: the parts of complex numbers become an axis."""
+        outputs = output_shape(shape, spans)
+        slowest = tuple(sorted(range(len(shape)), key=lambda axis: -abs(strides[axis])))
+        new, step = [0] * len(shape), 1
+        for axis in reversed(slowest):
+            new[axis], step = step, step * outputs[axis]
+        steps = [list(strides), new]
+        sizes = list(shape)
+        if pairs:
+            sizes, steps = [*sizes, 2], [[*(2 * stride for stride in each), 1] for each in steps]
+        places = {span.axis: place for place, span in enumerate(spans)}
+        axes = collapse(sizes, list(places), *steps)
+        window = [(axis, spans[places[axis.kept]]) for axis in axes if axis.kept is not None]
+        order = tuple(places[span.axis] for _, span in window)
+        if len(window) == 2:
+            window.insert(0, (Axis(1, (0, 0)), Span(-1, 1, 1, 0, 1, "nearest")))
+        channels = axes[-1] if axes[-1].kept is None else None
+        batches = [axis for axis in axes if axis.kept is None and axis is not channels]
+        back = None if slowest == tuple(range(len(shape))) else tuple(np.argsort(slowest).tolist())
+        return cls(tuple(window), tuple(batches), channels, tuple(outputs[axis] for axis in slowest), back, order)
+
+    @property
+    def taps(self) -> tuple[int, int, int]:
+        planes, rows, columns = (span.taps for _, span in self.window)
+        return planes, rows, columns
+
+    @property
+    def counts(self) -> tuple[int, int, int, int]:
+        """Outputs along planes, rows, columns and channels."""
+        planes, rows, columns = (span.count for _, span in self.window)
+        return planes, rows, columns, self.channels.count if self.channels else 1
 
 
 @dataclass(frozen=True)
@@ -168,18 +270,20 @@ def tile_of(
     size = ITEMSIZE[kinds.sum]
     rows, columns = {16: (2, 2), 8: (2, 4)}.get(size, (4, 4))
     tail = taps[2] if taps[2] < STRIP else STRIP + taps[2] % STRIP
-    planes = 1
-    if taps[0] > 1:
-        planes = min(counts[0], 4 if size <= 8 and tail <= 5 else 2)
-        planes = planes if planes in (1, 2, 4) else 2
-    grouping, group = grouping_of(taps, tail, rows, planes, exact=is_integer(kinds.sum))
-    if grouping == COUNTED:
-        planes = 1
     threads = _threads(ceil_div(counts[1], rows), ceil_div(counts[2], columns), _channels(counts[3], pairs))
-    panel, pitch = _panel(taps, tail, (planes, rows, columns), threads, kinds, capacity)
-    tile = Tile(planes, rows, columns, threads, tail, grouping, group, panel, pitch, 0)
-    staged = prod(tile.outputs[1:]) * ITEMSIZE[kinds.result]
-    return replace(tile, shared=max(_panel_bytes(panel, pitch, tile.outputs, kinds, capacity), staged))
+    # More planes need more registers than there are.
+    most = min(counts[0], 1 if taps[0] == 1 else 4 if size <= 8 and tail <= 5 else 2)
+    for planes in (4, 2, 1):
+        if planes > most:
+            continue
+        begin = Tile(planes, rows, columns, threads, tail, 0, 0, (0, 0), 0, 0)
+        panel, pitch = _panel(taps, begin, kinds, capacity)
+        grouping, group = grouping_of(taps, replace(begin, panel=panel), exact=is_integer(kinds.sum))
+        if grouping != COUNTED or planes == 1:
+            break
+    staged = prod(begin.outputs[1:]) * ITEMSIZE[kinds.result]
+    shared = max(_panel_bytes(panel, pitch, begin, kinds, capacity), staged)
+    return replace(begin, grouping=grouping, group=group, panel=panel, pitch=pitch, shared=shared)
 
 
 def _channels(count: int, pairs: bool) -> int:
@@ -196,30 +300,19 @@ def _threads(rows: int, columns: int, channels: int) -> tuple[int, int, int]:
     return down, channels, min(columns, room // down)
 
 
-def _panel(
-    taps: tuple[int, int, int],
-    tail: int,
-    each: tuple[int, int, int],
-    threads: tuple[int, int, int],
-    kinds: Kinds,
-    capacity: int,
-) -> tuple[tuple[int, int], int]:
+def _panel(taps: tuple[int, int, int], tile: Tile, kinds: Kinds, capacity: int) -> tuple[tuple[int, int], int]:
     """Rows and columns of taps that are in shared memory at once, and samples between channels there."""
-    planes, rows, columns = each
-    down, channels, across = threads
-    outputs = planes, down * rows, across * columns, channels
-    strips = (taps[2] - tail) // STRIP
+    strips = (taps[2] - tile.tail) // STRIP
     while True:
-        high = taps[1]
-        pitch = _pitch(across * columns + strips * STRIP + tail - 1, channels, kinds)
-        while high > 1 and _panel_bytes((high, strips * STRIP + tail), pitch, outputs, kinds, capacity) > SHARED_BYTES:
-            high = ceil_div(high, 2)
-        # Few rows of taps are read from many rows of samples: rather some columns less.
+        rows, columns = taps[1], strips * STRIP + tile.tail
+        pitch = _pitch(tile.outputs[2] + columns - 1, tile.outputs[3], kinds)
+        while rows > 1 and _panel_bytes((rows, columns), pitch, tile, kinds, capacity) > SHARED_BYTES:
+            rows = ceil_div(rows, 2)
+        # Few rows of taps are little work for all the rows of samples that come along: rather fewer columns.
         if strips <= 1 or (
-            high >= min(taps[1], 8)
-            and _panel_bytes((high, strips * STRIP + tail), pitch, outputs, kinds, capacity) <= SHARED_BYTES
+            rows >= min(taps[1], 8) and _panel_bytes((rows, columns), pitch, tile, kinds, capacity) <= SHARED_BYTES
         ):
-            return (high, strips * STRIP + tail), pitch
+            return (rows, columns), pitch
         strips = ceil_div(strips, 2)
 
 
@@ -230,15 +323,13 @@ def _pitch(columns: int, channels: int, kinds: Kinds) -> int:
     return (vectors + (1 - vectors % 2 if channels > 1 else 0)) * width
 
 
-def _panel_bytes(
-    panel: tuple[int, int], pitch: int, outputs: tuple[int, int, int, int], kinds: Kinds, capacity: int
-) -> int:
-    planes, rows, _, channels = outputs
+def _panel_bytes(panel: tuple[int, int], pitch: int, tile: Tile, kinds: Kinds, capacity: int) -> int:
+    planes, rows, _, channels = tile.outputs
     samples = (rows + panel[0] - 1) * channels * pitch * ITEMSIZE[kinds.sample]
     return samples + (0 if capacity else planes * prod(panel) * ITEMSIZE[kinds.weight])
 
 
-def grouping_of(taps: tuple[int, int, int], tail: int, rows: int, planes: int, *, exact: bool) -> tuple[int, int]:
+def grouping_of(taps: tuple[int, int, int], tile: Tile, *, exact: bool) -> tuple[int, int]:
     """The cheapest way to add products whose rounding stays below the documented ``2 sqrt(taps) eps``.
 
     With b products in a row and m such sums none is rounded more than ``b + m - 1`` times by half an eps.
@@ -246,81 +337,72 @@ def grouping_of(taps: tuple[int, int, int], tail: int, rows: int, planes: int, *
     total = prod(taps)
     if exact:
         return 0, total
-    strips = (taps[2] - tail) // STRIP + 1
-    widest = max(tail, STRIP) if strips > 1 else tail
-    options = [(0, taps[1] * taps[2], taps[0]) if planes > 1 else (0, total, 1)]
+    strips = (taps[2] - tile.tail) // STRIP + 1
+    widest = max(tile.tail, STRIP) if strips > 1 else tile.tail
+    panels = [min(tile.panel[0], taps[1] - top) for top in range(0, taps[1], tile.panel[0])]
+    options = [(0, total, 1)]
+    if tile.planes > 1:
+        across = ceil_div(strips, max((tile.panel[1] - tile.tail) // STRIP, 1))
+        options = [(0, tile.panel[0] * tile.panel[1], taps[0] * len(panels) * across)]
     for together in (4, 2, 1):
-        if together <= rows:
-            together = min(together, taps[1]) if together > taps[1] else together
-            if together in (1, 2, rows):
-                options.append((together, together * widest, taps[0] * strips * ceil_div(taps[1], together)))
+        if together <= tile.rows:
+            runs = strips * sum(ceil_div(rows, together) for rows in panels)
+            options.append((together, min(together, tile.panel[0]) * widest, taps[0] * runs))
     for grouping, length, sums in options:
         if (length + sums - 1) ** 2 <= 16 * total:
             return grouping, length
-    return COUNTED, max(group_length(total), rows * widest)
+    return COUNTED, max(group_length(total), tile.rows * widest)
 
 
-@lru_cache(maxsize=1024)
-def _launches(
-    shape: tuple[int, ...],
-    x_strides: tuple[int, ...],
-    y_strides: tuple[int, ...],
-    spans: tuple[Span, ...],
-    kinds: Kinds,
-    capacity: int,
-    weight_strides: tuple[int, ...],
-    pairs: bool,
-) -> tuple[Launch, ...]:
-    """Launches but for the arrays: their arguments are the geometry."""
-    window, batches, channels = _roles(shape, x_strides, y_strides, spans)
-    by_axis = {span.axis: span for span in spans}
-    flat = Axis(1, (0, 0)), Span(-1, 1, 1, 0, 1, "nearest")
-    axes = [flat] * (3 - len(window)) + [(axis, by_axis[axis.kept]) for axis in window if axis.kept is not None]
-    inner = channels or Axis(1, (0, 0))
-    taps = axes[0][1].taps, axes[1][1].taps, axes[2][1].taps
-    counts = axes[0][1].count, axes[1][1].count, axes[2][1].count, inner.count
-    tile = tile_of(taps, counts, kinds, capacity, pairs)
-    tiles = [ceil_div(count, part) for count, part in zip(counts, tile.outputs, strict=True)]
-    blocks = prod(tiles) * prod(axis.count for axis in batches)
-    far = max([blocks, inner.count] + [abs(span.first) + span.size + span.length for _, span in axes])
+def _compiled(walk: Walk, tile: Tile, kinds: Kinds, capacity: int) -> dict[str, Any]:
+    names = "PLANE_BOUNDARY", "ROW_BOUNDARY", "COLUMN_BOUNDARY"
+    boundaries = (boundary_define(name, span) for name, (_, span) in zip(names, walk.window, strict=True))
+    numbers = {
+        "PLANES_EACH": tile.planes,
+        "ROWS_EACH": tile.rows,
+        "COLUMNS_EACH": tile.columns,
+        "TAIL": tile.tail,
+        "GROUPING": tile.grouping,
+        "CHANNELS": 0 if walk.channels else 1,
+        "WEIGHTS": capacity,
+        "INDEX": index_type(walk, tile),
+    }
+    return {"defines": (*kinds.defines(), *boundaries, *((name, str(number)) for name, number in numbers.items()))}
+
+
+def _tiles(walk: Walk, tile: Tile) -> list[int]:
+    return [ceil_div(count, part) for count, part in zip(walk.counts, tile.outputs, strict=True)]
+
+
+def block_count(walk: Walk, tile: Tile) -> int:
+    return prod(_tiles(walk, tile)) * prod(axis.count for axis in walk.batches)
+
+
+def index_type(walk: Walk, tile: Tile) -> str:
+    """int where positions, also reflected ones and those of a tile that goes beyond the last output, fit into it."""
+    far = [abs(span.first) + span.size + span.length for _, span in walk.window]
+    return "int" if max(*far, walk.counts[3], block_count(walk, tile)) < 2**30 else "int64"
+
+
+def _launched(walk: Walk, tile: Tile, weight_strides: Sequence[int]) -> dict[str, Any]:
+    tiles = _tiles(walk, tile)
     warps = ceil_div(prod(tile.threads), WARP)
+    nothing = Axis(1, (0, 0))
     numbers = [
         number
-        for (axis, span), parts in zip(axes, tiles[:3], strict=True)
+        for (axis, span), parts in zip(walk.window, tiles[:3], strict=True)
         for number in (span.size, span.first, span.count, *axis.strides, span.taps, parts)
     ]
-    for axis in [inner, *[Axis(1, (0, 0))] * (BATCHES - len(batches)), *batches]:
+    for axis in (walk.channels or nothing, *[nothing] * (BATCHES - len(walk.batches)), *walk.batches):
         numbers += [axis.count, *axis.strides]
     numbers += [tile.outputs[3], tiles[3], tile.threads[2], tile.threads[0], warps, *tile.panel, tile.pitch, tile.group]
-    defines = (
-        *kinds.defines(),
-        *(
-            boundary_define(name, span)
-            for name, (_, span) in zip(("PLANE_BOUNDARY", "ROW_BOUNDARY", "COLUMN_BOUNDARY"), axes, strict=True)
-        ),
-        ("PLANES_EACH", str(tile.planes)),
-        ("ROWS_EACH", str(tile.rows)),
-        ("COLUMNS_EACH", str(tile.columns)),
-        ("TAIL", str(tile.tail)),
-        ("GROUPING", str(tile.grouping)),
-        ("CHANNELS", "0" if channels else "1"),
-        ("WEIGHTS", str(capacity)),
-        # Room for a tile beyond the last output, and for reflecting it.
-        ("INDEX", "int" if far < 2**30 else "int64"),
-    )
-    strides = (0,) * (3 - len(weight_strides)) + weight_strides
-    return tuple(
-        Launch(
-            "windows.cu",
-            "correlate_windows",
-            defines,
-            min(MAX_BLOCKS, blocks - start),
-            warps * WARP,
-            tile.shared,
-            (_struct([*numbers, start, *strides]),),
-        )
+    strides = [0] * (3 - len(weight_strides)) + list(weight_strides)
+    blocks = block_count(walk, tile)
+    launches = (
+        (min(MAX_BLOCKS, blocks - start), _struct([*numbers, start, *strides]))
         for start in range(0, blocks, MAX_BLOCKS)
     )
+    return {"threads": warps * WARP, "shared": tile.shared, "launches": tuple(launches)}
 
 
 def _struct(numbers: Sequence[int]) -> np.ndarray:
