@@ -129,7 +129,7 @@ __device__ inline Place place_of(const Geometry& geometry) {
 // for a plane of fill values. With inside, nothing of it lies beyond the ends of rows and columns.
 template <bool inside>
 __device__ inline void load_plane(const Geometry& geometry, const Storage* plane, Sample* tile, Index row, Index column,
-                                  int rows, int columns, Index channel, Sample fill, Sample fill_odd) {
+                                  int rows, int columns, Index channel, Sample fill) {
     int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warps = (int)geometry.warps;
     int channels = channel_tile_of(geometry), pitch = (int)geometry.pitch;
     // Loads of a thread that are under way at once; the border is a small part of the work, and of the code.
@@ -138,7 +138,6 @@ __device__ inline void load_plane(const Geometry& geometry, const Storage* plane
     Index height = (Index)geometry.rows.size, width = (Index)geometry.columns.size;
     for (int place = lane; place < columns * channels; place += WARP) {
         int across = CHANNELS == 1 ? place : place / channels, deep = place - across * channels;
-        Sample filler = CHANNELS != 1 && deep % 2 ? fill_odd : fill;
         Index source = column + across;
         if constexpr (!inside) source = source_index<COLUMN_BOUNDARY>(source, width);
         bool known = inside || (plane && source >= 0);
@@ -155,7 +154,7 @@ __device__ inline void load_plane(const Geometry& geometry, const Storage* plane
                 int down = first + i * warps;
                 Index line = row + down;
                 if constexpr (!inside) line = source_index<ROW_BOUNDARY>(line, height);
-                values[i] = filler;
+                values[i] = fill;
                 if (down < rows && known && (inside || line >= 0)) values[i] = load(from + line * row_stride);
             }
 #pragma unroll
@@ -317,7 +316,7 @@ __device__ inline void write_plane(const Geometry& geometry, const Place& place,
 }
 
 extern "C" __global__ void correlate_windows(const Storage* __restrict__ x, Result* __restrict__ y, WEIGHTS_PARAMETER,
-                                             Sample fill, Sample fill_odd,
+                                             Sample fill,
                                              const __grid_constant__ Geometry geometry) {
     DYNAMIC_SHARED;
     Sample* tile = (Sample*)dynamic_shared;
@@ -356,9 +355,9 @@ extern "C" __global__ void correlate_windows(const Storage* __restrict__ x, Resu
                 if (p + top + left) __syncthreads();
                 if (plane && all_inside(row, (Index)high, (Index)geometry.rows.size) &&
                     all_inside(column, (Index)wide, (Index)geometry.columns.size))
-                    load_plane<true>(geometry, plane, tile, row, column, high, wide, place.channel, fill, fill_odd);
+                    load_plane<true>(geometry, plane, tile, row, column, high, wide, place.channel, fill);
                 else
-                    load_plane<false>(geometry, plane, tile, row, column, high, wide, place.channel, fill, fill_odd);
+                    load_plane<false>(geometry, plane, tile, row, column, high, wide, place.channel, fill);
 #if !WEIGHTS
                 for (int at = threadIdx.x; at < PLANES_EACH * rows * columns; at += WARP * (int)geometry.warps) {
                     int tap = p - at / (rows * columns), rest = at % (rows * columns);
