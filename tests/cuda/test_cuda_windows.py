@@ -112,7 +112,7 @@ LARGE_SIZES = ((1, 40), (40, 1), (31, 33), (3, 300), (100, 70))
 @emulated
 @pytest.mark.parametrize("taps", SMALL_SIZES + LARGE_SIZES)
 def test_windows_of_every_size_agree_with_the_definition(rng, taps):
-    x = image_of(rng, (37, 83), "float32")
+    x = image_of(rng, (37, 83) if prod(taps) < 300 else (9, 40), "float32")
     agree(x, rng.standard_normal(taps), spans_of(x.shape, (0, 1), taps, "reflect"))
 
 
@@ -127,7 +127,7 @@ def test_windows_of_every_size_agree_with_the_definition(rng, taps):
         ("float64", (3, 3, 3)),
         ("complex128", (3, 2, 4)),
         ("float32", (40, 2, 3)),
-        ("float32", (3, 60, 40)),
+        ("float32", (3, 50, 30)),
     ],
 )
 def test_three_axes_agree_with_the_definition(rng, dtype, taps):
