@@ -16,6 +16,8 @@ PRIMITIVES = (
 )
 # Posed by problems of their own: tests/backends/test_stencil.py.
 OF_DIFFUSION = ("solve_tridiagonal", "diffusion_rate", "diffuse_steps")
+# Posed by problems of their own: tests/backends/test_channels.py.
+OF_CHANNELS = ("correlate_channels", "channels_input_adjoint", "channels_weight_adjoint")
 
 
 def problem_of(x, **options):
@@ -25,9 +27,9 @@ def problem_of(x, **options):
 def test_generic_is_last_and_has_every_primitive():
     assert BACKENDS[-1].name == "generic"
     assert BACKENDS[-1].library == "any"
-    assert set(BACKENDS[-1].table()) == {*PRIMITIVES, *OF_DIFFUSION}
+    assert set(BACKENDS[-1].table()) == {*PRIMITIVES, *OF_DIFFUSION, *OF_CHANNELS}
     for backend in BACKENDS:
-        assert set(backend.table()) <= {*PRIMITIVES, *OF_DIFFUSION}
+        assert set(backend.table()) <= {*PRIMITIVES, *OF_DIFFUSION, *OF_CHANNELS}
         assert all(isinstance(row, Implementation) for row in backend.table().values())
 
 

@@ -1,6 +1,6 @@
 """NumPy arrays: SciPy's compiled loops for small work, loops of our own for the rest. All of it on one screen."""
 
-from gpuconv.backends.cpu import fourier, lines, polyphase, separable, stencil, transforms, tridiagonal, windows
+from gpuconv.backends.cpu import channels, fourier, lines, polyphase, separable, stencil, transforms, tridiagonal, windows
 from gpuconv.backends.registry import Implementation
 from gpuconv.core.problem import Problem
 
@@ -14,6 +14,9 @@ TABLE = {
     "correlate_separable": Implementation(separable.correlate_separable, _always),
     "correlate_windows": Implementation(windows.correlate_windows, _always),
     "correlate_fourier": Implementation(fourier.correlate_fourier, _always),
+    "correlate_channels": Implementation(channels.correlate_channels, channels.why_not),
+    "channels_input_adjoint": Implementation(channels.channels_input_adjoint, channels.why_not),
+    "channels_weight_adjoint": Implementation(channels.channels_weight_adjoint, channels.why_not),
     "resample_axis": Implementation(polyphase.resample_axis, _always),
     "fourier_forward": Implementation(transforms.fourier_forward, _always),
     "fourier_inverse": Implementation(transforms.fourier_inverse, _always),

@@ -1,30 +1,33 @@
 """The meaning of each primitive, in array-API calls only: every library, differentiable, traceable.
 
-=====================  ==========================================================================================
-correlate_axis         ``y[i] = sum_j taps[j] x~[first + i + j]`` along one axis
-correlate_separable    a sum of terms, each one list of taps per axis
-correlate_windows      the same over N-D windows
-correlate_fourier      the same through FFT blocks of given lengths (overlap-save)
-resample_axis          ``y[n] = sum_q taps[offset + n down - q up] x~[q]`` along one axis, by sub-filters
-fourier_forward        ``X[k] = sum_n x[n] exp(-2 pi i k n / N)`` over axes; half of the last one if x is real
-fourier_inverse        the inverse of that
-cosine_transform       DCT-II or DST-II along one axis, orthonormal, or the inverse
-solve_tridiagonal      ``lower[i] x[i - 1] + diagonal[i] x[i] + upper[i] x[i + 1] = right[i]`` along one axis
-diffusion_rate         what enters each cell through its faces, per time
-diffuse_steps          explicit steps of that, of given lengths
-=====================  ==========================================================================================
+=======================  ========================================================================================
+correlate_axis           ``y[i] = sum_j taps[j] x~[first + i + j]`` along one axis
+correlate_separable      a sum of terms, each one list of taps per axis
+correlate_windows        the same over N-D windows
+correlate_fourier        the same through FFT blocks of given lengths (overlap-save)
+correlate_channels       ``y[b, o, i] = sum_{c, j} kernel[o, c, j] x~[b, c, first + stride i + dilation j]``
+channels_input_adjoint   what the outputs of that, weighted, owe to each sample (its transpose in x)
+channels_weight_adjoint  the same for each weight (its transpose in the kernel)
+resample_axis            ``y[n] = sum_q taps[offset + n down - q up] x~[q]`` along one axis, by sub-filters
+fourier_forward          ``X[k] = sum_n x[n] exp(-2 pi i k n / N)`` over axes; half of the last one if x is real
+fourier_inverse          the inverse of that
+cosine_transform         DCT-II or DST-II along one axis, orthonormal, or the inverse
+solve_tridiagonal        ``lower[i] x[i - 1] + diagonal[i] x[i] + upper[i] x[i + 1] = right[i]`` along one axis
+diffusion_rate           what enters each cell through its faces, per time
+diffuse_steps            explicit steps of that, of given lengths
+=======================  ========================================================================================
 
 Shared conventions: `x` has the accumulator dtype; weights come in correlation order, either as a NumPy array (their
 values are at hand) or as an array of x's library (they are not to be read); `spans` say what each axis reads; the
 result has the accumulator dtype of `x` and weights together.
 """
 
-from gpuconv.backends.generic import fourier, lines, polyphase, separable, stencil, transforms, windows
+from gpuconv.backends.generic import channels, fourier, lines, polyphase, separable, stencil, transforms, windows
 from gpuconv.backends.registry import Implementation
-from gpuconv.core.problem import Problem
+from gpuconv.core.problem import Posed
 
 
-def _always(problem: Problem) -> str | None:
+def _always(problem: Posed) -> str | None:
     return None
 
 
@@ -33,6 +36,9 @@ TABLE = {
     "correlate_separable": Implementation(separable.correlate_separable, _always),
     "correlate_windows": Implementation(windows.correlate_windows, _always),
     "correlate_fourier": Implementation(fourier.correlate_fourier, _always),
+    "correlate_channels": Implementation(channels.correlate_channels, _always),
+    "channels_input_adjoint": Implementation(channels.channels_input_adjoint, _always),
+    "channels_weight_adjoint": Implementation(channels.channels_weight_adjoint, _always),
     "resample_axis": Implementation(polyphase.resample_axis, _always),
     "fourier_forward": Implementation(transforms.fourier_forward, _always),
     "fourier_inverse": Implementation(transforms.fourier_inverse, _always),
