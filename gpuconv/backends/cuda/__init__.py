@@ -15,6 +15,10 @@ weights.cuh         how weights reach a kernel
 Nothing here imports CuPy before an array of CuPy's comes along.
 """
 
+from gpuconv.backends.cuda import lines, tridiagonal
 from gpuconv.backends.registry import Implementation
 
-TABLE: dict[str, Implementation] = {}
+TABLE = {
+    "correlate_axis": Implementation(lines.correlate_axis, lines.why_not, native=True),
+    "solve_tridiagonal": Implementation(tridiagonal.solve_tridiagonal, tridiagonal.why_not),
+}
