@@ -17,16 +17,19 @@ from gpuconv.core.dtypes import convolution_dtypes, is_integer
 from tests.cuda.agreement import DTYPES, span_of
 from tests.cuda.recording import Sketch, recorded
 
-# Shape, axes and taps: one sum; groups of two rows, of all rows, counted; a kernel on the device; channels; planes.
+# Shape, axes and taps: one sum; groups of all rows of a thread; channels; planes with the most registers.
 WINDOWS = (
     ((512, 512), (0, 1), (3, 3)),
-    ((512, 512), (0, 1), (7, 7)),
     ((512, 512), (0, 1), (15, 15)),
+    ((64, 64, 3), (0, 1), (7, 7)),
+    ((64, 64, 64), (0, 1, 2), (7, 7, 7)),
+)
+# Groups of fewer rows and counted ones; a kernel on the device; more planes.
+OTHERS = (
+    ((512, 512), (0, 1), (7, 7)),
     ((512, 512), (0, 1), (2, 300)),
     ((512, 512), (0, 1), (63, 63)),
-    ((64, 64, 3), (0, 1), (7, 7)),
-    ((64, 64, 64), (0, 1, 2), (3, 3, 3)),
-    ((64, 64, 64), (0, 1, 2), (7, 7, 7)),
+    ((64, 64, 64), (0, 1, 2), (5, 5, 5)),
 )
 
 
@@ -34,7 +37,10 @@ def launches() -> Iterator[Launch]:
     for dtype in DTYPES:
         for weights in weights_of(dtype):
             for position, window in enumerate(WINDOWS):
-                yield from launched(dtype, weights, *window, BOUNDARIES[position % 5])
+                yield from launched(dtype, weights, *window, BOUNDARIES[position])
+    for dtype in ("float32", "float64", "complex64", "complex128"):
+        for position, window in enumerate(OTHERS):
+            yield from launched(dtype, "complex128" if "complex" in dtype else "float64", *window, BOUNDARIES[position])
     for taps in range(1, 16):
         yield from launched("float32", "float64", (512, 512), (0, 1), (taps, taps), "reflect")
     for boundary in BOUNDARIES:
