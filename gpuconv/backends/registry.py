@@ -21,10 +21,14 @@ from gpuconv.core.problem import Posed
 
 @dataclass(frozen=True)
 class Implementation:
-    """A row of a backend's table: the function, and why it cannot run a problem (None if it can)."""
+    """A row of a backend's table: the function, and why it cannot run a problem (None if it can).
+
+    A native row takes x in its stored dtype, and a keyword ``result``, the name of the dtype it returns.
+    """
 
     function: Callable[..., Any]
     why_not: Callable[[Any], str | None]
+    native: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Backend:
 
 BACKENDS = (
     Backend("cpu", "numpy", "NumPy arrays through SciPy's compiled loops, scipy.fft and cache-sized NumPy slices"),
+    Backend("cuda", "cupy", "CuPy arrays through CUDA kernels of our own, compiled at first use"),
     Backend("dask", "dask", "dask arrays block by block, each block on the backend of its own library"),
     Backend(
         "generic", "any", "array-API calls for every library: differentiable and traceable, the judge of the others"
@@ -60,7 +65,7 @@ def use_backend(name: str | None) -> Iterator[None]:
     Parameters
     ----------
     name : str or None
-        "cpu", "dask", "generic", or None for the usual choice.
+        "cpu", "cuda", "dask", "generic", or None for the usual choice.
 
     Raises
     ------

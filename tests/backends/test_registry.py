@@ -105,7 +105,7 @@ def test_what_the_asked_for_backend_cannot_run_goes_to_generic(xp):
 
 def test_unknown_backends_are_refused():
     with (
-        pytest.raises(ValueError, match="backend must be one of 'cpu', 'dask', 'generic': got 'cuda11'"),
+        pytest.raises(ValueError, match="backend must be one of 'cpu', 'cuda', 'dask', 'generic': got 'cuda11'"),
         gpuconv.use_backend("cuda11"),
     ):
         pass
@@ -124,7 +124,7 @@ with gpuconv.use_backend("cpu"):
 
 def test_a_wrong_name_in_the_environment_is_an_error_that_names_it(monkeypatch):
     monkeypatch.setenv("GPUCONV_BACKEND", "fast")
-    with pytest.raises(ValueError, match="GPUCONV_BACKEND must be one of 'cpu', 'dask', 'generic': got 'fast'"):
+    with pytest.raises(ValueError, match="GPUCONV_BACKEND must be one of 'cpu', 'cuda', 'dask', 'generic': got 'fast'"):
         gpuconv.convolve(np.ones(3), [1.0])
 
 

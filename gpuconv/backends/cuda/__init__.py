@@ -1,0 +1,20 @@
+"""CuPy arrays through CUDA kernels of our own: all of it on one screen.
+
+A subject is a pair: ``lines.cu``, plain C++ that compiles alone, and ``lines.py``, which picks an instance of it by
+``#define``s and launches it. What they share:
+
+==================  ==================================================================================================
+launch.py           a launch as data, dtypes of a kernel, layout of arrays: how a launcher is written (read this first)
+runtime.py          who holds the arrays and runs launches: CuPy, or an emulation in the tests
+compile.py          from a file and its ``#define``s to a function
+numbers.cuh         dtypes, sums and rounding: how a kernel is written (read this second)
+boundary.cuh        what lies beyond the ends of an axis
+weights.cuh         how weights reach a kernel
+==================  ==================================================================================================
+
+Nothing here imports CuPy before an array of CuPy's comes along.
+"""
+
+from gpuconv.backends.registry import Implementation
+
+TABLE: dict[str, Implementation] = {}

@@ -1,0 +1,123 @@
+"""Where launches go: CuPy in earnest; in the tests an emulation on NumPy arrays (``tests/cuda``).
+
+Everything happens on the current device and the current stream, memory comes from CuPy's pool, nothing waits. After
+a first call, which compiles, a call can be captured into a CUDA graph.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from gpuconv.backends.cuda import compile
+from gpuconv.backends.cuda.launch import Launch, memory_order
+
+
+@dataclass(frozen=True)
+class Device:
+    """What launchers ask of a GPU."""
+
+    multiprocessors: int
+    cache_bytes: int
+    bytes_per_second: float
+
+
+class Runtime(Protocol):
+    """What launchers need of whoever holds the arrays. Arrays have `shape`, `strides` in bytes and `dtype`."""
+
+    def empty(self, shape: Sequence[int], dtype: str) -> Any:
+        """A new C-ordered array of any content."""
+
+    def upload(self, host: np.ndarray) -> Any:
+        """A copy of host values, for what is too large to go by value."""
+
+    def contiguous(self, x: Any) -> Any:
+        """A C-ordered copy."""
+
+    def address(self, x: Any) -> int:
+        """Where the first element lies."""
+
+    def launch(self, launch: Launch) -> None:
+        """Queue a launch."""
+
+    def device(self) -> Device:
+        """The current one."""
+
+
+class CupyRuntime:
+    """CuPy's arrays, its pool and its current stream."""
+
+    def empty(self, shape: Sequence[int], dtype: str) -> Any:
+        return _cupy().empty(tuple(shape), dtype=dtype)
+
+    def upload(self, host: np.ndarray) -> Any:
+        return _cupy().asarray(host)
+
+    def contiguous(self, x: Any) -> Any:
+        return _cupy().array(x, order="C", copy=True)
+
+    def address(self, x: Any) -> int:
+        return int(x.data.ptr)
+
+    def launch(self, launch: Launch) -> None:
+        function = compile.function(launch.source, launch.kernel, launch.defines)
+        function((launch.blocks,), (launch.threads,), launch.arguments, shared_mem=launch.shared)
+
+    def device(self) -> Device:
+        return _device(_cupy().cuda.runtime.getDevice())
+
+
+@functools.cache
+def _cupy() -> Any:
+    import cupy
+
+    return cupy
+
+
+@functools.cache
+def _device(number: int) -> Device:
+    attributes = _cupy().cuda.Device(number).attributes
+    clock, width = attributes.get("MemoryClockRate", 0), attributes.get("GlobalMemoryBusWidth", 0)
+    # Two transfers a clock; the rate is in kHz, the width in bits.
+    return Device(attributes["MultiProcessorCount"], attributes["L2CacheSize"], 2.0 * clock * 1000 * width / 8)
+
+
+_CUPY = CupyRuntime()
+_current: ContextVar[Runtime] = ContextVar("gpuconv_cuda_runtime", default=_CUPY)
+
+
+def current() -> Runtime:
+    """The runtime of launchers called from here."""
+    return _current.get()
+
+
+@contextmanager
+def use_runtime(runtime: Runtime) -> Iterator[None]:
+    """Have launchers use another runtime inside."""
+    token = _current.set(runtime)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def readable(x: Any) -> Any:
+    """`x`, or a copy where its address or strides are no multiple of its elements: fields of records, odd views."""
+    itemsize = x.dtype.itemsize
+    runtime = current()
+    if runtime.address(x) % itemsize or any(stride % itemsize for stride in x.strides):
+        return runtime.contiguous(x)
+    return x
+
+
+def empty_like_ordered(x: Any, shape: Sequence[int], dtype: str) -> Any:
+    """A new array of `shape` whose axes lie in memory in the order of those of `x`: C, F, or any other."""
+    order = memory_order(x)
+    y = current().empty([shape[axis] for axis in order], dtype)
+    return y if order == tuple(range(x.ndim)) else y.transpose(np.argsort(order).tolist())
