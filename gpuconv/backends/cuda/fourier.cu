@@ -17,18 +17,9 @@
 #include "numbers.cuh"
 #include "boundary.cuh"
 
-// What gather looks for: nothing, bad samples and large ones (1), large ones only, bad ones staying (2).
-#ifndef CHECKED
-#define CHECKED 1
-#endif
-// Whether the kernel was looked at by gather, as 2.
-#ifndef KERNEL_CHECKED
-#define KERNEL_CHECKED 0
-#endif
-// A complex kernel meets real samples as two real kernels, with one forward transform.
-#ifndef TWICE
-#define TWICE 0
-#endif
+// What gather looks for: nothing, bad samples and large ones, or large ones only, while bad ones stay what they are. It
+// is an argument, as is all else but dtypes: one binary has all that a call needs.
+enum { NOTHING, ALL, ONLY_LARGE };
 
 template <class Value> struct RealOf { typedef Value type; };
 template <class Part> struct RealOf<Complex<Part>> { typedef Part type; };
@@ -69,6 +60,7 @@ struct Run {
 
 __device__ inline int64 entry_outside(const Layout& at, int64 entry) {
     int64 position = at.start + entry, outside = 0;
+#pragma unroll 1
     for (int axis = 3; axis > 0; --axis) {
         if (at.batch[axis] == 1) continue;
         outside += position % at.batch[axis] * at.batch_stride[axis];
@@ -148,11 +140,13 @@ extern "C" __global__ void clear(uint32* flags, int64 count) {
 }
 
 extern "C" __global__ void gather(const Storage* __restrict__ x, Sample* __restrict__ block, uint32* __restrict__ flags,
-                                  uint32* __restrict__ mask, Sample fill, const __grid_constant__ Layout at) {
+                                  uint32* __restrict__ mask, Sample fill, int32 checked,
+                                  const __grid_constant__ Layout at) {
     Run run;
     if (!find_run(at, RUN, run)) return;
     const Storage* line = x + run.outside;
     bool given = true, outside = false;
+#pragma unroll 1
     for (int axis = 0; axis < 2; ++axis) {
         given = given && run.row[axis] < at.given[axis];
         int64 source = source_of(at.boundary[axis], at.first[axis] + run.row[axis], at.size[axis]);
@@ -181,17 +175,17 @@ extern "C" __global__ void gather(const Storage* __restrict__ x, Sample* __restr
                 value = source < 0 ? fill : load(line + source * at.stride[2]);
             }
         }
-        if constexpr (CHECKED == 1) {
+        if (checked == ALL) {
             const bool bad = !is_finite(value);
             if (bad) value = zero<Sample>();
             const uint32 word = ballot(bad);
             if (lane == 0) bits[(run.column + offset) / LANES] = word;
             bad_ones |= word;
         }
-        if constexpr (CHECKED != 0) large = large || magnitude(value) > power_of_two(Part(), Scaling<Part>::limit);
+        if (checked != NOTHING) large = large || magnitude(value) > power_of_two(Part(), Scaling<Part>::limit);
         if (run.column + column < at.columns) target[column] = value;
     }
-    if constexpr (CHECKED != 0) {
+    if (checked != NOTHING) {
         const uint32 found = (bad_ones ? BAD : 0u) | (ballot(large) ? LARGE : 0u);
         if (lane == 0 && found) atomicOr(flags + run.entry, found);
     }
@@ -211,10 +205,11 @@ __device__ inline Frequency product(Frequency a, Frequency b) {
     return {a.real * b.real - a.imaginary * b.imaginary, a.real * b.imaginary + a.imaginary * b.real};
 }
 
-// One thread per frequency and eight entries: the factor is read once for these.
+// One thread per frequency and eight entries: the factor is read once for these. A complex kernel meets real samples as
+// two real kernels, after one forward transform: `twice`.
 extern "C" __global__ void multiply(Frequency* __restrict__ spectra, const Frequency* __restrict__ factor,
                                     Frequency* __restrict__ second, const Frequency* __restrict__ second_factor,
-                                    int64 frequencies, int64 entries) {
+                                    int64 frequencies, int64 entries, int32 twice) {
     constexpr int TOGETHER = 8;
     const uint32 across = ((uint32)frequencies + blockDim.x - 1) / blockDim.x;
     const int64 frequency = (int64)(blockIdx.x % across) * blockDim.x + threadIdx.x;
@@ -224,21 +219,30 @@ extern "C" __global__ void multiply(Frequency* __restrict__ spectra, const Frequ
     for (int64 entry = begin; entry < end; ++entry) {
         const int64 place = entry * frequencies + frequency;
         const Frequency value = spectra[place];
-        if constexpr (TWICE) second[place] = product(value, second_factor[frequency]);
+        if (twice) second[place] = product(value, second_factor[frequency]);
         spectra[place] = product(value, weight);
     }
 }
 
+// Where the result is complex and the samples are real, the kernel is complex.
+constexpr bool TWICE = PartOf<Result>::complex && !PartOf<Sample>::complex;
+
+template <class Value> __device__ inline Result joined(Value real, Value imaginary) {
+    if constexpr (TWICE) return convert<Result>(Complex<Value>{real, imaginary});
+    else return convert<Result>(real);
+}
+
 // `reciprocal` is 1/n, `exponent` that of the power of two that the kernel was divided by. `flags` are the entries',
-// `kernel_flag` is that of a kernel that the host has not looked at; else CHECKED and KERNEL_CHECKED say so.
+// `kernel_flag` is that of a kernel that the host has not looked at; `checked` and `kernel_checked` say whether there
+// are any.
 extern "C" __global__ void crop(const Sample* __restrict__ block, const Sample* __restrict__ second,
                                 const uint32* __restrict__ flags, const uint32* __restrict__ kernel_flag,
                                 Result* __restrict__ y, Part reciprocal, int32 exponent,
-                                const __grid_constant__ Layout at) {
+                                int32 checked, int32 kernel_checked, const __grid_constant__ Layout at) {
     Run run;
     if (!find_run(at, RUN, run)) return;
-    if (CHECKED && (flags[run.entry] & LARGE)) exponent += Scaling<Part>::down;
-    if (KERNEL_CHECKED && (kernel_flag[0] & LARGE)) exponent += Scaling<Part>::down;
+    if (checked && (flags[run.entry] & LARGE)) exponent += Scaling<Part>::down;
+    if (kernel_checked && (kernel_flag[0] & LARGE)) exponent += Scaling<Part>::down;
     // In two halves: neither can leave the range of numbers on the way to a result that does not.
     const Part low = power_of_two(Part(), exponent / 2), high = power_of_two(Part(), exponent - exponent / 2);
     const int64 from = run_inside(at, run);
@@ -246,12 +250,9 @@ extern "C" __global__ void crop(const Sample* __restrict__ block, const Sample* 
     for (int column = threadIdx.x % LANES; column < RUN && run.column + column < at.columns; column += LANES) {
         Sample value = times(times(times(block[from + column], reciprocal), low), high);
         Result* place = target + (run.column + column) * at.stride[2];
-#if TWICE
-        Sample imaginary = times(times(times(second[from + column], reciprocal), low), high);
-        *place = convert<Result>(Frequency{value, imaginary});
-#else
-        *place = convert<Result>(value);
-#endif
+        Sample imaginary = zero<Sample>();
+        if (TWICE) imaginary = times(times(times(second[from + column], reciprocal), low), high);
+        *place = joined(value, imaginary);
     }
 }
 
@@ -264,6 +265,7 @@ extern "C" __global__ void pack(const Storage* __restrict__ kernel, uint32* __re
     const int64 row = position / words, begin = position % words * LANES;
     const Storage* line = kernel + row / at.taps[1] * at.stride[0] + row % at.taps[1] * at.stride[1];
     uint32 word = 0;
+#pragma unroll 1
     for (int bit = 0; bit < LANES && begin + bit < at.taps[2]; ++bit)
         if (!is_zero(load(line + (begin + bit) * at.stride[2]))) word |= 1u << bit;
     support[position] = word;
@@ -277,6 +279,7 @@ __device__ inline uint32 seen(uint64 window, uint32 taps) {
         return (uint32)window;
     }
     uint32 found = 0;
+#pragma unroll 1
     for (int bit = 0; bit < LANES; ++bit)
         if (taps >> bit & 1u) found |= (uint32)(window >> bit);
     return found;
@@ -294,20 +297,23 @@ extern "C" __global__ void mark(Result* __restrict__ y, const uint32* __restrict
     const int64 entry = line / lines_of_entry;
     if (entry >= at.entries || !(flags[entry] & BAD)) return;
     const int row0 = (int)(line % lines_of_entry) / (int)at.rows[1], row1 = (int)(line % lines_of_entry % at.rows[1]);
-    const int64 tap_words = (at.taps[2] + LANES - 1) / LANES;
+    const int tap_words = (int)(at.taps[2] + LANES - 1) / LANES, tap_rows = (int)at.taps[1];
     uint32 found = 0;
-    for (int64 tap = 0; tap < at.taps[0] * at.taps[1] && found != 0xffffffffu; ++tap) {
-        const int64 plane = entry * planes + row0 + tap / at.taps[1];
-        const uint32* bits = mask + (plane * rows + row1 + tap % at.taps[1]) * words + word;
-        const uint32* taps = support + tap * tap_words;
-        for (int64 step = 0; step < tap_words; ++step) {
+#pragma unroll 1
+    for (int tap = 0; tap < at.taps[0] * tap_rows && found != 0xffffffffu; ++tap) {
+        const int64 plane = entry * planes + row0 + tap / tap_rows;
+        const uint32* bits = mask + (plane * rows + row1 + tap % tap_rows) * words + word;
+        const uint32* taps = support + (int64)tap * tap_words;
+#pragma unroll 1
+        for (int step = 0; step < tap_words; ++step) {
             const uint64 low = word + step < words ? bits[step] : 0u;
             const uint64 high = word + step + 1 < words ? bits[step + 1] : 0u;
             found |= seen(low | high << 32, taps[step]);
         }
     }
     Result* target = y + entry_outside(at, entry) + row0 * at.stride[0] + row1 * at.stride[1];
-    const Part nothing = power_of_two(Part(), 0) - power_of_two(Part(), 0);
+    const Part nothing = zero<Part>();
+#pragma unroll 1
     for (int bit = 0; bit < LANES && word * LANES + bit < at.columns; ++bit)
         if (found >> bit & 1u) target[(int64)(word * LANES + bit) * at.stride[2]] = convert<Result>(nothing / nothing);
 }

@@ -197,16 +197,16 @@ def _out_of_memory(what: str, needed: int, failed: str = "") -> OutOfMemoryError
 def _run(work: Work, cut: Cut) -> None:
     """All blocks of one cut, in the same memory one after another."""
     spectrum = spectrum_of(work.kernel, cut.block, marked=work.checked)
-    memory = _memory(cut, spectrum)
+    memory = _memory(work, cut, spectrum)
     execution = runtime.current()
     for part in blocks(work.spans, cut.sizes):
         for start, entries in chunks(work.entries, cut.entries):
             if work.checked:
-                execution.launch(fourier_launches.clear(memory.flags))
+                execution.launch(fourier_launches.clear(memory.flags, memory.types))
             _run_block(work, cut.block.with_entries(entries), part, start, memory, spectrum)
 
 
-def _memory(cut: Cut, spectrum: Spectrum) -> Memory:
+def _memory(work: Work, cut: Cut, spectrum: Spectrum) -> Memory:
     empty = runtime.current().empty
     block = cut.block
     shape, dtype = (block.entries, block.frequencies), complex_of(block.dtype)
@@ -214,7 +214,8 @@ def _memory(cut: Cut, spectrum: Spectrum) -> Memory:
     second = empty(shape, dtype) if cut.kernels == 2 else spectra
     flags = empty((block.entries,), "uint32")
     mask = empty((fourier_launches.mask_words(block),), "uint32") if cut.checked else flags
-    return Memory(spectra, second, flags, flags if spectrum.flag is None else spectrum.flag, mask)
+    types = fourier_launches.types(work.x.dtype.name, work.dtype, work.y.dtype.name)
+    return Memory(types, spectra, second, flags, flags if spectrum.flag is None else spectrum.flag, mask)
 
 
 def _run_block(work: Work, block: Any, part: Sequence[Span], start: int, memory: Memory, spectrum: Spectrum) -> None:
@@ -235,9 +236,7 @@ def _run_block(work: Work, block: Any, part: Sequence[Span], start: int, memory:
     transforms.inverse(memory.spectra, block)
     if work.twice:
         transforms.inverse(memory.second, block)
-    scale = Scale(
-        prod(block.lengths), spectrum.exponent, work.checked, spectrum.flag is not None, work.twice
-    )
+    scale = Scale(prod(block.lengths), spectrum.exponent, work.checked, spectrum.flag is not None)
     launch(fourier_launches.crop(memory, y, scale, outward, block, counts))
     if work.checked:
         launch(fourier_launches.mark(memory, spectrum.support, y, outward, block, counts))

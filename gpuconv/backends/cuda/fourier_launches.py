@@ -15,7 +15,7 @@ import numpy as np
 from gpuconv.backends.cuda.cufft import Block
 from gpuconv.backends.cuda.launch import Axis, Launch, ceil_div, element_strides
 from gpuconv.core.boundary import BOUNDARIES, Span
-from gpuconv.core.dtypes import is_complex, real_of
+from gpuconv.core.dtypes import real_of
 
 SOURCE = "fourier.cu"
 AXES, BATCH_AXES = 3, 4
@@ -98,17 +98,22 @@ def runs(entries: int, counts: Sequence[int], length: int = RUN) -> int:
     return ceil_div(entries, beside) * beside * prod(counts[:-1]) * ceil_div(counts[-1], length)
 
 
-def _launch(kernel: str, defines: dict[str, Any], blocks: int, arguments: tuple[Any, ...]) -> Launch:
-    named = tuple((name, str(value)) for name, value in defines.items())
-    return Launch(SOURCE, kernel, named, blocks, THREADS, 0, arguments)
+def types(storage: str, sample: str, result: str) -> tuple[tuple[str, str], ...]:
+    """The ``#define``s of a call. All its kernels have the same ones, needed or not: they are in one binary."""
+    return ("STORAGE", storage), ("SAMPLE", sample), ("RESULT", result)
+
+
+def _launch(kernel: str, defines: tuple[tuple[str, str], ...], blocks: int, arguments: tuple[Any, ...]) -> Launch:
+    return Launch(SOURCE, kernel, defines, blocks, THREADS, 0, arguments)
 
 
 @dataclass(frozen=True)
 class Memory:
-    """The arrays on the device that one block is worked in.
+    """The arrays on the device that one block is worked in, and the types of the kernels that do.
 
     Attributes
     ----------
+    types : tuple of (str, str)
     spectra : array
         The block: complex, (entries, frequencies).
     second : array
@@ -119,6 +124,7 @@ class Memory:
         Of uint32: a bit for each sample of the block, which says that it was not finite.
     """
 
+    types: tuple[tuple[str, str], ...]
     spectra: Any
     second: Any
     flags: Any
@@ -128,7 +134,7 @@ class Memory:
     def of(self, block: Block) -> Memory:
         """The part of it that a block of fewer entries takes."""
         spectra, second = self.spectra[: block.entries], self.second[: block.entries]
-        return Memory(spectra, second, self.flags[: block.entries], self.kernel_flag, self.mask)
+        return Memory(self.types, spectra, second, self.flags[: block.entries], self.kernel_flag, self.mask)
 
 
 def as_samples(spectra: Any, block: Block) -> Any:
@@ -136,30 +142,28 @@ def as_samples(spectra: Any, block: Block) -> Any:
     return spectra.view(np.dtype(block.dtype))
 
 
-def clear(flags: Any) -> Launch:
-    return _launch("clear", {}, ceil_div(flags.size, THREADS), (flags, np.int64(flags.size)))
+def clear(flags: Any, types: tuple[tuple[str, str], ...]) -> Launch:
+    return _launch("clear", types, ceil_div(flags.size, THREADS), (flags, np.int64(flags.size)))
 
 
 def gather(x: Any, memory: Memory, fill: np.generic, at: np.ndarray, block: Block, checked: int) -> Launch:
     """Fills the block with samples of x, or of a kernel."""
-    defines = {"STORAGE": x.dtype.name, "SAMPLE": block.dtype, "CHECKED": checked}
     blocks = ceil_div(runs(block.entries, block.lengths), WARPS)
-    arguments = (x, as_samples(memory.spectra, block), memory.flags, memory.mask, fill, at)
-    return _launch("gather", defines, blocks, arguments)
+    arrays = x, as_samples(memory.spectra, block), memory.flags, memory.mask
+    return _launch("gather", memory.types, blocks, (*arrays, fill, np.int32(checked), at))
 
 
 def rescale(memory: Memory, at: np.ndarray, block: Block) -> Launch:
     blocks = ceil_div(runs(block.entries, block.lengths), WARPS)
     arguments = (as_samples(memory.spectra, block), memory.flags, at)
-    return _launch("rescale", {"SAMPLE": block.dtype}, blocks, arguments)
+    return _launch("rescale", memory.types, blocks, arguments)
 
 
 def multiply(memory: Memory, factors: Sequence[Any], block: Block) -> Launch:
     """By the spectrum of the kernel, or by those of its real and imaginary parts."""
     blocks = ceil_div(block.frequencies, THREADS) * ceil_div(block.entries, TOGETHER)
-    numbers = np.int64(block.frequencies), np.int64(block.entries)
-    defines = {"SAMPLE": real_of(block.dtype), "TWICE": len(factors) - 1}
-    return _launch("multiply", defines, blocks, (memory.spectra, factors[0], memory.second, factors[-1], *numbers))
+    numbers = np.int64(block.frequencies), np.int64(block.entries), np.int32(len(factors) > 1)
+    return _launch("multiply", memory.types, blocks, (memory.spectra, factors[0], memory.second, factors[-1], *numbers))
 
 
 @dataclass(frozen=True)
@@ -170,22 +174,15 @@ class Scale:
     exponent: int
     checked: bool
     kernel_checked: bool
-    twice: bool
 
 
 def crop(memory: Memory, y: Any, scale: Scale, at: np.ndarray, block: Block, counts: Sequence[int]) -> Launch:
     """Outputs to y, rounded once."""
-    defines = {
-        "SAMPLE": block.dtype,
-        "RESULT": y.dtype.name,
-        "CHECKED": int(scale.checked),
-        "KERNEL_CHECKED": int(scale.kernel_checked),
-        "TWICE": int(scale.twice),
-    }
     blocks = ceil_div(runs(block.entries, counts), WARPS)
     arrays = as_samples(memory.spectra, block), as_samples(memory.second, block), memory.flags, memory.kernel_flag, y
-    numbers = np.dtype(real_of(block.dtype)).type(1 / scale.samples), np.int32(scale.exponent)
-    return _launch("crop", defines, blocks, (*arrays, *numbers, at))
+    checked = np.int32(scale.checked), np.int32(scale.kernel_checked)
+    numbers = np.dtype(real_of(block.dtype)).type(1 / scale.samples), np.int32(scale.exponent), *checked
+    return _launch("crop", memory.types, blocks, (*arrays, *numbers, at))
 
 
 def mark(memory: Memory, support: Any, y: Any, at: np.ndarray, block: Block, counts: Sequence[int]) -> Launch:
@@ -193,9 +190,8 @@ def mark(memory: Memory, support: Any, y: Any, at: np.ndarray, block: Block, cou
     planes, rows, columns = _three(block.lengths, 1)
     words = ceil_div(columns, LANES)
     threads = block.entries * prod(counts[:-1]) * ceil_div(counts[-1], LANES)
-    defines = {"SAMPLE": real_of(block.dtype), "RESULT": y.dtype.name}
     arguments = (y, memory.mask, support, memory.flags, np.int64(planes), np.int64(rows), np.int64(words), at)
-    return _launch("mark", defines, ceil_div(threads, THREADS), arguments)
+    return _launch("mark", memory.types, ceil_div(threads, THREADS), arguments)
 
 
 def mask_words(block: Block) -> int:
@@ -205,8 +201,7 @@ def mask_words(block: Block) -> int:
 def pack(kernel: Any, support: Any, at: np.ndarray) -> Launch:
     """Bits of the taps that are not zero, from a kernel on the device."""
     name = kernel.dtype.name
-    defines = {"STORAGE": name, "SAMPLE": name if is_complex(name) else real_of(name)}
-    return _launch("pack", defines, ceil_div(support.size, THREADS), (kernel, support, at))
+    return _launch("pack", types(name, name, name), ceil_div(support.size, THREADS), (kernel, support, at))
 
 
 def host_support(kernel: np.ndarray) -> np.ndarray:

@@ -92,10 +92,10 @@ def _of_host(kernel: np.ndarray, block: Block, marked: bool) -> Spectrum:
 def _of_device(kernel: Any, block: Block, marked: bool) -> Spectrum:
     """Nothing is read back: how large the weights are, the device finds out."""
     execution = runtime.current()
-    flag = execution.empty((1,), "uint32")
-    execution.launch(fourier_launches.clear(flag))
     reverse = (slice(None, None, -1),) * kernel.ndim
     parts = [runtime.readable(part[reverse]) for part in _parts(kernel, block)]
+    flag = execution.empty((1,), "uint32")
+    execution.launch(fourier_launches.clear(flag, _types(parts[0], block)))
     support = None
     if marked:
         support = execution.empty((prod(kernel.shape[:-1]) * ceil_div(kernel.shape[-1], 32),), "uint32")
@@ -108,6 +108,11 @@ def _parts(kernel: Any, block: Block) -> tuple[Any, ...]:
     if block.is_real and is_complex(kernel.dtype.name):
         return kernel.real, kernel.imag
     return (kernel,)
+
+
+def _types(kernel: Any, block: Block) -> tuple[tuple[str, str], ...]:
+    """Those of the images that are mostly met, so that their binary serves the kernel, too."""
+    return fourier_launches.types(kernel.dtype.name, block.dtype, block.dtype)
 
 
 def _kernel_layout(kernel: Any, block: Block) -> np.ndarray:
@@ -123,7 +128,10 @@ def _transformed(parts: Sequence[Any], block: Block, flag: Any) -> tuple[Any, ..
     checked = fourier_launches.NOTHING if flag is None else fourier_launches.ONLY_LARGE
     zero = np.dtype(block.dtype).type(0)
     spectra = [execution.empty((1, block.frequencies), complex_of(block.dtype)) for _ in parts]
-    works = [(Memory(each, each, unused, unused, unused), _kernel_layout(part, block)) for each, part in zip(spectra, parts, strict=True)]
+    works = [
+        (Memory(_types(part, block), each, each, unused, unused, unused), _kernel_layout(part, block))
+        for each, part in zip(spectra, parts, strict=True)
+    ]
     for part, (memory, at) in zip(parts, works, strict=True):
         execution.launch(fourier_launches.gather(part, memory, zero, at, block, checked))
     for memory, at in works:
