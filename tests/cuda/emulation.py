@@ -15,6 +15,7 @@ import functools
 import hashlib
 import math
 import os
+import re
 import subprocess
 import tempfile
 import weakref
@@ -31,15 +32,19 @@ from gpuconv.backends.cuda.runtime import Device
 from tests.libraries import cxx_compiler
 
 FOLDER = Path(__file__).parent / "emulator"
-FLAGS = ("-std=c++17", "-O1", "-fPIC", "-shared", "-fno-strict-aliasing", "-fno-extern-tls-init", "-fno-gnu-unique")
-HIDDEN = ("-w", "-ffp-contract=off")
+FLAGS = (
+    *("-std=c++17", "-fPIC", "-shared", "-w", "-fno-strict-aliasing", "-ffp-contract=off"),
+    *("-fno-extern-tls-init", "-fno-gnu-unique"),
+)
+# Compiling takes longer than running: half as long without optimisation.
 CHECKS = (
-    "-g1",
-    "-gdwarf-4",
-    "-fsanitize=thread",
+    *("-O0", "-g1", "-gdwarf-4", "-fsanitize=thread"),
     "-fsanitize=bounds,signed-integer-overflow,shift,integer-divide-by-zero",
 )
 ORDERS = {"forward": 0, "backward": 1, "random": 2}
+
+
+_KERNELS = re.compile(r'^extern "C" __global__ void\s+(?:__launch_bounds__\([^)]*\)\s+)?(\w+)\(', re.MULTILINE)
 
 
 class EmulationError(AssertionError):
@@ -221,14 +226,15 @@ def _argument(launch: Launch, position: int, kernel: _Kernel) -> Any:
 class _Kernel:
     """A compiled kernel: how to call it, and the kinds and sizes of its parameters."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: str) -> None:
         self.path = path
-        self._library = ctypes.CDLL(str(path))
-        self.call = self._library.emulated_call
-        self.dynamic_shared = self._library.emulated_dynamic_shared
-        self.count = self._library.emulated_parameter_count()
-        self.kinds = "".join(chr(self._library.emulated_parameter_kind(position)) for position in range(self.count))
-        self.sizes = [self._library.emulated_parameter_bytes(position) for position in range(self.count)]
+        library = ctypes.CDLL(str(path))
+        self.call = library[f"emulated_{name}"]
+        self.dynamic_shared = library["emulated_dynamic_shared"]
+        self.count = library[f"emulated_count_{name}"]()
+        kind, size = library[f"emulated_kind_{name}"], library[f"emulated_bytes_{name}"]
+        self.kinds = "".join(chr(kind(position)) for position in range(self.count))
+        self.sizes = [size(position) for position in range(self.count)]
 
     def line_of(self, address: int | None) -> str:
         """The line of the source, where addr2line is there to tell it."""
@@ -253,18 +259,22 @@ def _told(command: list[str]) -> str:
 
 @functools.cache
 def _kernel(text: str, kernel: str, check: bool) -> _Kernel:
-    unit = "\n".join(
-        (
-            (FOLDER / "device.hpp").read_text(),
-            text,
-            f"#define EMULATOR_KERNEL {kernel}",
-            '#line 1 "entry.hpp"',
-            (FOLDER / "entry.hpp").read_text().replace("#pragma once\n", "\n"),
-        )
+    return _Kernel(_unit(text, check), kernel)
+
+
+@functools.cache
+def _unit(text: str, check: bool) -> Path:
+    """All kernels of a source, compiled."""
+    entries = "".join(f"EMULATED({kernel})\n" for kernel in _KERNELS.findall(text))
+    parts = (
+        (FOLDER / "device.hpp").read_text(),
+        text,
+        '#line 1 "entry.hpp"',
+        (FOLDER / "entry.hpp").read_text(),
+        entries,
     )
-    unit = unit.replace("#pragma once\n", "\n")
-    flags = (*FLAGS, *HIDDEN, *(CHECKS if check else ()), str(_core_path()))
-    return _Kernel(_built(unit, flags))
+    flags = (*FLAGS, *(CHECKS if check else ("-O1",)), str(_core_path()))
+    return _built("\n".join(parts).replace("#pragma once\n", "\n"), flags)
 
 
 @functools.cache

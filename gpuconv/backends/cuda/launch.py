@@ -30,8 +30,8 @@ Counts and strides are in elements, never bytes. A span of `core.boundary` becom
 (int64), ``taps`` (int32) and a ``#define`` for its boundary (`boundary_define`).
 
 Sums of more than 16 products are added in groups of `group_length` (a kernel argument or a constant), so that the worst
-error stays below the documented ``2 sqrt(taps) eps``. Complex x with real weights is run as pairs of reals
-(`Kinds.as_pairs`): the same array with an inner axis of two, its address unchanged, its strides doubled.
+error stays below the documented ``2 sqrt(taps) eps``: groups of b of n products, ``b + n/b + 1 <= 4 sqrt(n)``. Complex
+samples with real weights have their own `multiply_add`, and need nothing else.
 """
 
 from __future__ import annotations
@@ -142,10 +142,6 @@ class Kinds:
             ("SUM", self.sum),
             ("RESULT", self.result),
         )
-
-    def as_pairs(self) -> Kinds:
-        """Complex x and real weights: a real kernel on an inner axis of two, twice as many reals."""
-        return Kinds(real_of(self.storage), real_of(self.sample), self.weight, real_of(self.sum), real_of(self.result))
 
 
 def fill_value(cval: Any, kinds: Kinds) -> np.generic:

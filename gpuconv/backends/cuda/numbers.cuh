@@ -16,8 +16,8 @@
 //
 //     float16 bfloat16 float32 float64 complex64 complex128 int8 int16 int32 int64 uint8 uint16 uint32 uint64
 //
-// Complex samples with real weights never come here: the launcher passes them as pairs of reals. Each file has
-// defaults, so that `nvcc -std=c++17 -cubin file.cu` compiles it alone.
+// Real and complex samples and weights go together in any way. Each file has defaults, so that
+// `nvcc -std=c++17 -cubin file.cu` compiles it alone.
 //
 // Conventions of all kernels:
 // * extern "C" __global__ void name(...); blocks and grid are one-dimensional (threadIdx.x, blockIdx.x).

@@ -1,4 +1,4 @@
-// Put after a .cu file, with EMULATOR_KERNEL the name of a kernel: how to call it, and what its parameters are.
+// Put after a .cu file, and followed by EMULATED(name) for each of its kernels: how to call it, and what it takes.
 #pragma once
 
 __attribute__((visibility("default"))) thread_local unsigned char dynamic_shared[48 * 1024] __align__(16);
@@ -39,14 +39,20 @@ template <class... Values> struct EmulatorSignature {
 };
 
 template <class... Values> EmulatorSignature<Values...> emulator_signature(void (*)(Values...));
-typedef decltype(emulator_signature(EMULATOR_KERNEL)) EmulatedKernel;
 
-extern "C" {
-__attribute__((no_sanitize("thread", "undefined"))) void emulated_call(void** arguments) {
-    EmulatedKernel::call(EMULATOR_KERNEL, arguments, EmulatedKernel::positions());
-}
-__attribute__((no_sanitize("thread", "undefined"))) unsigned char* emulated_dynamic_shared() { return dynamic_shared; }
-int emulated_parameter_count() { return EmulatedKernel::count; }
-int emulated_parameter_kind(int position) { return EmulatedKernel::parameters[position].kind; }
-int emulated_parameter_bytes(int position) { return EmulatedKernel::parameters[position].bytes; }
+#define EMULATED(kernel)                                                                                               \
+    typedef decltype(emulator_signature(kernel)) EmulatedSignature_##kernel;                                           \
+    extern "C" __attribute__((no_sanitize("thread", "undefined"))) void emulated_##kernel(void** arguments) {          \
+        EmulatedSignature_##kernel::call(kernel, arguments, EmulatedSignature_##kernel::positions());                  \
+    }                                                                                                                  \
+    extern "C" int emulated_count_##kernel() { return EmulatedSignature_##kernel::count; }                             \
+    extern "C" int emulated_kind_##kernel(int position) {                                                              \
+        return EmulatedSignature_##kernel::parameters[position].kind;                                                  \
+    }                                                                                                                  \
+    extern "C" int emulated_bytes_##kernel(int position) {                                                             \
+        return EmulatedSignature_##kernel::parameters[position].bytes;                                                 \
+    }
+
+extern "C" __attribute__((no_sanitize("thread", "undefined"))) unsigned char* emulated_dynamic_shared() {
+    return dynamic_shared;
 }
