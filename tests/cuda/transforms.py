@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Hashable
 from typing import Any
 
@@ -10,6 +11,9 @@ from scipy import fft
 
 from gpuconv.backends.cuda.cufft import Block
 from tests.cuda.emulation import EmulatedRuntime
+
+
+_numbers = itertools.count()
 
 
 class OutOfMemory(MemoryError):
@@ -37,6 +41,7 @@ class SciPyTransforms:
         self.released = 0
         self.asked = 0
         self._free, self._total = free, total
+        self._number = next(_numbers)
 
     def forward(self, spectra: np.ndarray, block: Block) -> None:
         self._plan(block)
@@ -57,7 +62,7 @@ class SciPyTransforms:
         self._samples(spectra, block)[...] = found
 
     def owner(self) -> tuple[Hashable, ...]:
-        return (id(self),)
+        return (self._number,)
 
     def device(self) -> str:
         return "cuda:0"

@@ -197,8 +197,10 @@ extern "C" __global__ void rescale(Sample* __restrict__ block, const uint32* __r
     if (!find_run(at, RUN, run) || !(flags[run.entry] & LARGE)) return;
     Sample* target = block + run_inside(at, run);
     const Part factor = power_of_two(Part(), -Scaling<Part>::down);
-    for (int column = threadIdx.x % LANES; column < RUN && run.column + column < at.columns; column += LANES)
-        target[column] = times(target[column], factor);
+    for (int column = threadIdx.x % LANES; column < RUN && run.column + column < at.columns; column += LANES) {
+        const Sample scaled = times(target[column], factor);
+        target[column] = scaled;
+    }
 }
 
 __device__ inline Frequency product(Frequency a, Frequency b) {
@@ -219,8 +221,12 @@ extern "C" __global__ void multiply(Frequency* __restrict__ spectra, const Frequ
     for (int64 entry = begin; entry < end; ++entry) {
         const int64 place = entry * frequencies + frequency;
         const Frequency value = spectra[place];
-        if (twice) second[place] = product(value, second_factor[frequency]);
-        spectra[place] = product(value, weight);
+        const Frequency first_product = product(value, weight);
+        spectra[place] = first_product;
+        if (twice) {
+            const Frequency second_product = product(value, second_factor[frequency]);
+            second[place] = second_product;
+        }
     }
 }
 
@@ -252,7 +258,8 @@ extern "C" __global__ void crop(const Sample* __restrict__ block, const Sample* 
         Result* place = target + (run.column + column) * at.stride[2];
         Sample imaginary = zero<Sample>();
         if (TWICE) imaginary = times(times(times(second[from + column], reciprocal), low), high);
-        *place = joined(value, imaginary);
+        const Result rounded = joined(value, imaginary);
+        *place = rounded;
     }
 }
 
@@ -313,7 +320,8 @@ extern "C" __global__ void mark(Result* __restrict__ y, const uint32* __restrict
     }
     Result* target = y + entry_outside(at, entry) + row0 * at.stride[0] + row1 * at.stride[1];
     const Part nothing = zero<Part>();
+    const Result marked = convert<Result>(nothing / nothing);
 #pragma unroll 1
     for (int bit = 0; bit < LANES && word * LANES + bit < at.columns; ++bit)
-        if (found >> bit & 1u) target[(int64)(word * LANES + bit) * at.stride[2]] = convert<Result>(nothing / nothing);
+        if (found >> bit & 1u) target[(int64)(word * LANES + bit) * at.stride[2]] = marked;
 }

@@ -55,10 +55,15 @@ def correlate_fourier(
     Shorter ones, and a part of the batch at a time, where the memory that is free or allowed does not hold more.
     """
     kinds = Kinds.of(x.dtype.name, kernel.dtype.name, result)
+    x = runtime.readable(x)
     y = _allocated(x, spans, kinds.result)
     if 0 in y.shape:
         return y
-    work = _described(runtime.readable(x), kernel, spans, cval, y)
+    if len(_batch(x, y, [span.axis for span in spans])) > BATCH_AXES:
+        # In C order the axes between two transformed ones are one.
+        x = runtime.current().contiguous(x)
+        y = _allocated(x, spans, kinds.result)
+    work = _described(x, kernel, spans, cval, y)
     _run_in_memory(work, lengths_in(work, spans, lengths))
     return y
 
@@ -121,9 +126,6 @@ def _described(x: Any, kernel: Any, spans: Sequence[Span], cval: Any, y: Any) ->
     # The last axis is the one whose neighbours are neighbours in memory.
     order = [axes.index(axis) for axis in memory_order(x) if axis in axes]
     batch = _batch(x, y, axes)
-    if len(batch) > BATCH_AXES:
-        x = runtime.current().contiguous(x)
-        batch = _batch(x, y, axes)
     steps_of_x, steps_of_y = element_strides(x), element_strides(y)
     storage = x.dtype.name
     dtype = transform_dtype(storage, kernel.dtype.name)
