@@ -91,6 +91,7 @@ def assert_agrees(
     magnitudes = _mapped(lambda taps: np.abs(taps).astype(np.float64), weights)
     scale = function(np.abs(x.astype(wide)), magnitudes, spans, abs(complex(fill)))
     allowed = tolerance(kinds.sum, terms, scale)
+    allowed = np.where(np.isfinite(allowed), allowed, 0.0)
     if is_integer(kinds.result):
         low, high = integer_range(kinds.result)
         with np.errstate(invalid="ignore"):

@@ -4,7 +4,7 @@
 #endif
 enum { NONE, MISSING_BARRIER, OFF_BY_ONE, EARLY_RETURN, SINGLE_BUFFER, DIVERGENT_BARRIER, REGISTER_OVERRUN,
        SHARED_OVERRUN, HALO_LEFT_OUT, LAST_LEFT_OUT, WRITTEN_TWICE, MISALIGNED, ABSENT_LANE, OVERFLOW_OF_INT,
-       ENDLESS_RECURSION, WILD_WRITE };
+       ENDLESS_RECURSION, WILD_WRITE, STRUCT_OUTSIDE };
 
 constexpr int TILE = 32;
 
@@ -12,7 +12,9 @@ struct __align__(16) Four {
     float at[4];
 };
 
-__device__ int fall(int depth) {
+__device__ float first_of(Four four) { return four.at[0]; }
+
+int fall(int depth) {
     volatile char much[1024];
     much[depth % 1024] = (char)depth;
     return depth < 0 ? 0 : fall(depth + 1) + much[0];
@@ -47,6 +49,7 @@ extern "C" __global__ void sum_three(const float* __restrict__ x, float* __restr
         Four four = *(const Four*)(x + 1);
         sum += four.at[lane % 4];
     }
+    if (BUG == STRUCT_OUTSIDE) sum += first_of(((const Four*)x)[i]);
     if (BUG == ABSENT_LANE && lane < TILE / 2) sum += __shfl_down_sync(0x0000ffffu, sum, TILE / 2);
     if (BUG == OVERFLOW_OF_INT) sum += (float)((n << 20) * (n << 20));
     if (BUG == ENDLESS_RECURSION) sum += fall(n);

@@ -34,7 +34,7 @@ from tests.libraries import cxx_compiler
 FOLDER = Path(__file__).parent / "emulator"
 FLAGS = (
     *("-std=c++17", "-fPIC", "-shared", "-w", "-fno-strict-aliasing", "-ffp-contract=off"),
-    *("-fno-extern-tls-init", "-fno-gnu-unique"),
+    *("-fno-extern-tls-init", "-fno-gnu-unique", "-fvisibility=hidden"),
 )
 # Compiling takes longer than running: half as long without optimisation.
 CHECKS = (

@@ -38,10 +38,14 @@ BUGS = {
     "HALO_LEFT_OUT": (f"read of shared memory that nobody has written.* {at('kept[tap] = tile')}", False),
     "WRITTEN_TWICE": (f"is written by one thread and written by another.* {at('BUG == WRITTEN_TWICE')}", True),
     "MISALIGNED": (f"misaligned access.* {at('Four four =')}", False),
+    "STRUCT_OUTSIDE": (f"read outside all arrays.* {at('BUG == STRUCT_OUTSIDE')}", False),
     "ABSENT_LANE": ("takes a value from lane [0-9]+, which takes no part", True),
     "OVERFLOW_OF_INT": (f"signed overflow of a product {at('BUG == OVERFLOW_OF_INT')}", False),
     "ENDLESS_RECURSION": ("a thread's stack overflows", True),
-    "WILD_WRITE": (f"write outside all arrays.* {at('BUG == WILD_WRITE')}", True),
+    "WILD_WRITE": (
+        f"write (outside all arrays|to an array that the kernel takes as const).* {at('BUG == WILD_WRITE')}",
+        True,
+    ),
 }
 
 

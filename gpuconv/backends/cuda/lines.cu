@@ -19,6 +19,9 @@ constexpr int ROW_OUTPUTS = 7;
 // Eight-byte sums and two samples of a window in registers still leave room for four warps to a scheduler.
 constexpr int COLUMN_OUTPUTS = sizeof(Sum) <= 8 ? 8 : 4;
 
+// Blocks to a multiprocessor: without it ptxas takes fewer registers than the window needs, and spills.
+constexpr int BLOCKS = sizeof(Sum) <= 8 ? 2 : 1;
+
 // Adds to total[k] the products of `taps` weights from `first_tap` on with samples k, k + 1, ... of a line. `line.next()`
 // is the next sample. The window turns instead of moving: its first sample stands at tap % outputs.
 template <int outputs, class Line>
@@ -87,7 +90,7 @@ struct LineShared {
 // A block has `lanes` positions on the inner axis and blockDim.x / lanes threads along the axis for each of them. Blocks
 // follow one another along the inner axis, then along the axis, then over what is outside: `low` positions of the faster
 // of two outer axes, from number `outer_first` on.
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, BLOCKS)
     correlate_columns(const Storage* __restrict__ x, Result* __restrict__ y, WEIGHTS_PARAMETER, Sample fill, int64 size,
                       int64 first, int64 count, int32 taps, int32 group, int64 inner, int32 lanes, uint32 inner_tiles,
                       uint32 axis_tiles, int64 outer_first, int64 low, int64 x_high, int64 x_low, int64 x_axis,
@@ -125,7 +128,7 @@ extern "C" __global__ void __launch_bounds__(256)
 
 // Samples lie `step` apart, `inner` channels side by side. A block has `rows` rows with `parts * inner` threads each,
 // which make a tile of parts * ROW_OUTPUTS outputs of every channel. Taps come in rounds that fit shared memory.
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, BLOCKS)
     correlate_rows(const Storage* __restrict__ x, Result* __restrict__ y, WEIGHTS_PARAMETER, Sample fill, int64 size,
                    int64 first, int64 count, int32 taps, int32 group, int32 round, int32 inner, int32 parts, int32 rows,
                    uint32 tiles, int64 outer_first, int64 outer_stop, int64 low, int64 x_high, int64 x_low, int64 x_step,

@@ -136,10 +136,11 @@ def launches(
     lines: Lines, span: Span, kinds: Kinds, defines: tuple[tuple[str, str], ...], arguments: tuple[Any, ...]
 ) -> list[Launch]:
     """One launch, or several where a grid cannot hold all blocks."""
+    rows = None
     if lines.row:
-        rows = row_plan(
-            span.count, span.taps, lines.inner.count, lines.outer, ITEMSIZE[kinds.sample], ITEMSIZE[kinds.sum]
-        )
+        bytes_each = ITEMSIZE[kinds.sample], ITEMSIZE[kinds.sum]
+        rows = row_plan(span.count, span.taps, lines.inner.count, lines.outer, *bytes_each)
+    if rows is not None:
         return [
             Launch("lines.cu", "correlate_rows", defines, blocks, rows.threads, rows.shared, (*arguments, *rest))
             for blocks, rest in rows.parts_of(lines, span.taps)
@@ -197,8 +198,11 @@ class RowPlan:
 
 
 @lru_cache(maxsize=4096)
-def row_plan(count: int, taps: int, inner: int, outer: int, sample_bytes: int, sum_bytes: int) -> RowPlan:
-    """Threads and shared memory for rows of `count` outputs with `inner` channels."""
+def row_plan(count: int, taps: int, inner: int, outer: int, sample_bytes: int, sum_bytes: int) -> RowPlan | None:
+    """Threads and shared memory for rows of `count` outputs with `inner` channels; None if they cannot do it.
+
+    That is where a tile with the samples of one partial sum is larger than shared memory.
+    """
     group = group_of(taps, ROW_OUTPUTS)
     needed = ceil_div(count, ROW_OUTPUTS)
     tiles = ceil_div(needed, max(THREADS // inner, 1))
@@ -211,7 +215,9 @@ def row_plan(count: int, taps: int, inner: int, outer: int, sample_bytes: int, s
     taps_at_once = taps
     if not fits(taps, COMFORTABLE_SHARED):
         most = MAX_SHARED // (inner * sample_bytes) - outputs + 1
-        taps_at_once = min(taps, max(most // group, 1) * group)
+        if most < group:
+            return None
+        taps_at_once = min(taps, most // group * group)
     row_bytes = inner * max((outputs + taps_at_once - 1) * sample_bytes, outputs * sum_bytes)
     rows = 1
     if tiles == 1:

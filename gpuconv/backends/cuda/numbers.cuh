@@ -24,6 +24,8 @@
 // * Strides and counts are in elements. Where a thread or a row begins is a 64-bit offset (int64), what follows inside
 //   a tile is a 32-bit one (int). Arrays may have any strides, negative ones too.
 // * Shared memory is either `__shared__` arrays of constant size, or `dynamic_shared` below; 48 KB at most.
+// * __launch_bounds__(threads, blocks) says how many blocks a multiprocessor holds (65536 registers). With threads alone,
+//   ptxas took the next round number of registers and spilled.
 // * No thread leaves before the last __syncthreads(). Nothing but the built-ins that numbers.cuh uses and __syncthreads,
 //   __syncwarp, __shfl_sync, __shfl_up_sync, __shfl_down_sync, __shfl_xor_sync, min and max of own making is at hand:
 //   the same file is compiled with g++ in the tests.

@@ -1,7 +1,9 @@
 // Put after a .cu file, and followed by EMULATED(name) for each of its kernels: how to call it, and what it takes.
 #pragma once
 
-__attribute__((visibility("default"))) thread_local unsigned char dynamic_shared[48 * 1024] __align__(16);
+#define EMULATOR_EXPORT extern "C" __attribute__((visibility("default"), no_sanitize("thread", "undefined")))
+
+thread_local unsigned char dynamic_shared[48 * 1024] __align__(16);
 
 // Per parameter: a letter, and the bytes of the parameter or of what it points to.
 struct EmulatorParameter {
@@ -42,17 +44,15 @@ template <class... Values> EmulatorSignature<Values...> emulator_signature(void 
 
 #define EMULATED(kernel)                                                                                               \
     typedef decltype(emulator_signature(kernel)) EmulatedSignature_##kernel;                                           \
-    extern "C" __attribute__((no_sanitize("thread", "undefined"))) void emulated_##kernel(void** arguments) {          \
+    EMULATOR_EXPORT void emulated_##kernel(void** arguments) {                                                         \
         EmulatedSignature_##kernel::call(kernel, arguments, EmulatedSignature_##kernel::positions());                  \
     }                                                                                                                  \
-    extern "C" int emulated_count_##kernel() { return EmulatedSignature_##kernel::count; }                             \
-    extern "C" int emulated_kind_##kernel(int position) {                                                              \
+    EMULATOR_EXPORT int emulated_count_##kernel() { return EmulatedSignature_##kernel::count; }                        \
+    EMULATOR_EXPORT int emulated_kind_##kernel(int position) {                                                         \
         return EmulatedSignature_##kernel::parameters[position].kind;                                                  \
     }                                                                                                                  \
-    extern "C" int emulated_bytes_##kernel(int position) {                                                             \
+    EMULATOR_EXPORT int emulated_bytes_##kernel(int position) {                                                        \
         return EmulatedSignature_##kernel::parameters[position].bytes;                                                 \
     }
 
-extern "C" __attribute__((no_sanitize("thread", "undefined"))) unsigned char* emulated_dynamic_shared() {
-    return dynamic_shared;
-}
+EMULATOR_EXPORT unsigned char* emulated_dynamic_shared() { return dynamic_shared; }
