@@ -15,6 +15,17 @@ weights.cuh         how weights reach a kernel
 Nothing here imports CuPy before an array of CuPy's comes along.
 """
 
+from gpuconv.backends.cuda import fourier
 from gpuconv.backends.registry import Implementation
+from gpuconv.core.problem import TransformProblem
 
-TABLE: dict[str, Implementation] = {}
+
+def _always(problem: TransformProblem) -> str | None:
+    return None
+
+
+TABLE: dict[str, Implementation] = {
+    "correlate_fourier": Implementation(fourier.correlate_fourier, fourier.why_not, native=True),
+    "fourier_forward": Implementation(fourier.fourier_forward, _always),
+    "fourier_inverse": Implementation(fourier.fourier_inverse, _always),
+}
