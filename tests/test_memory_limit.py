@@ -86,7 +86,8 @@ def test_results_do_not_change_beyond_rounding(xp, rng):
 
 def test_the_most_special_limit_holds():
     sizes = dict(zip(DEVICES, (10, 20, 30, 40, 50), strict=True))
-    names = {"cpu": "cpu", "TFRT_CPU_0": "cpu", "cuda:0": "cuda:0", "<CUDA Device 1>": "cuda:1", "cuda:2": "cuda", "": "cpu"}
+    names = {"cpu": "cpu", "TFRT_CPU_0": "cpu", "": "cpu"}
+    names |= {"cuda:0": "cuda:0", "<CUDA Device 1>": "cuda:1", "cuda:2": "cuda"}
     for count in range(len(DEVICES) + 1):
         for chosen in itertools.combinations(DEVICES, count):
             for device in DEVICES:

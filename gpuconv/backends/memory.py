@@ -40,8 +40,8 @@ def set_memory_limit(limit: int | None, device: str | None = None) -> None:
     --------
     >>> import numpy as np, gpuconv
     >>> x, kernel = np.zeros((4096, 4096), np.float32), np.random.default_rng(0).normal(size=(255, 255))
-    >>> gpuconv.set_memory_limit(96 * 2**20)
-    >>> gpuconv.plan_convolution(x, kernel).memory <= 96 * 2**20
+    >>> gpuconv.set_memory_limit(80 * 2**20)
+    >>> gpuconv.plan_convolution(x, kernel).memory <= 80 * 2**20
     True
     >>> gpuconv.set_memory_limit(None)
     """
@@ -86,7 +86,5 @@ def _read_device(device: object) -> str:
     if isinstance(device, str) and re.fullmatch(r"cpu|cuda(:\d+)?", device):
         return device
     raise ValueError(
-        refusal(
-            "device must be 'cpu', 'cuda' or one GPU such as 'cuda:0'", f"got {device!r}", "Leave it away for all"
-        )
+        refusal("device must be 'cpu', 'cuda' or one GPU such as 'cuda:0'", f"got {device!r}", "Leave it away for all")
     )

@@ -100,7 +100,7 @@ def cuda_rates(card: Gpu, own: bool) -> Rates:
 
 def rates(problem: Problem) -> Rates:
     """Rates of the library that does the work; blocks of dask arrays count as NumPy's."""
-    if problem.library == "cupy" or "cuda" in problem.device and problem.library in ("torch", "jax"):
+    if problem.library == "cupy" or ("cuda" in problem.device and problem.library in ("torch", "jax")):
         card = gpu(problem.device)
         return RATES["cupy"] if card is None else cuda_rates(card, own=False)
     return RATES.get(problem.library, RATES["numpy"])
@@ -111,13 +111,16 @@ def transform_rates(problem: Problem) -> Rates:
     return _own_rates(problem, "correlate_fourier") or rates(problem)
 
 
-def _own_rates(problem: Problem, primitive: str) -> Rates | None:
-    """Rates of gpuconv's own CUDA kernels, where these run `primitive` and the card is known."""
+def runs_on_cuda(problem: Problem, primitive: str) -> bool:
+    """Whether kernels of gpuconv's own run `primitive`."""
     # Not the backend that `use_backend` asks for: plans are kept, and the same inside and outside.
     cuda = next((backend for backend in registry.BACKENDS if backend.name == "cuda"), None)
-    if cuda is None or registry.reason_against(cuda, primitive, problem) is not None:
-        return None
-    card = gpu(problem.device)
+    return cuda is not None and registry.reason_against(cuda, primitive, problem) is None
+
+
+def _own_rates(problem: Problem, primitive: str) -> Rates | None:
+    """Rates of gpuconv's own CUDA kernels, where these run `primitive` and the card is known."""
+    card = gpu(problem.device) if runs_on_cuda(problem, primitive) else None
     return None if card is None else cuda_rates(card, own=True)
 
 

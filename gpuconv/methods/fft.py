@@ -18,6 +18,7 @@ from gpuconv.methods.costs import (
     extension_cost,
     extension_memory,
     result_memory,
+    runs_on_cuda,
     transform_rates,
 )
 
@@ -77,7 +78,7 @@ def estimate(problem: Problem) -> Estimate:
 
 def fourier_estimate(problem: Problem, lengths: tuple[int, ...], count: int) -> Estimate:
     """Estimate for `count` blocks with transforms of `lengths`; batches are transformed together."""
-    rate = transform_rates(problem)
+    rate, on_cuda = transform_rates(problem), runs_on_cuda(problem, primitive(problem))
     samples = prod(lengths)
     batches = problem.outputs // max(prod(span.count for span in problem.spans), 1)
     logs = max((samples - 1).bit_length(), 1)
@@ -99,7 +100,15 @@ def fourier_estimate(problem: Problem, lengths: tuple[int, ...], count: int) -> 
     # A block, padded, its spectrum, the product and what comes back, all about as large; the kernel's beside them.
     memory = (5 + (count > 1)) * block + 3 * kernels * samples * itemsize
     memory += cast_memory(problem) + result_memory(problem)
-    if count == 1:
+    if on_cuda:
+        # Here, since backends are loaded when they are asked for.
+        from gpuconv.backends.cuda.fourier_blocks import block_bytes
+
+        # In place, beyond the ends of an axis and between dtypes without copies.
+        dtype = "float64" if problem.exact else problem.working_dtype
+        memory = block_bytes(batches, lengths, dtype, kernels, not problem.exact)
+        memory += problem.outputs * ITEMSIZE[problem.rule.result]
+    elif count == 1:
         cost += extension_cost(problem)
         memory += extension_memory(problem)
     return Estimate(cost, memory, describe_bound(problem, samples), lengths)

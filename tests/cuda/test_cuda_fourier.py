@@ -20,7 +20,7 @@ from tests import reference
 from tests.assertions import assert_close
 from tests.cuda.agreement import DTYPES, LAYOUTS, image_of, span_of
 from tests.cuda.emulation import EmulatedRuntime
-from tests.cuda.transforms import SciPyTransforms
+from tests.cuda.transforms import SciPyTransforms, counted_bytes
 from tests.libraries import why_absent
 
 pytestmark = [
@@ -343,15 +343,13 @@ def test_the_spectrum_of_a_kernel_is_made_once(rng):
 
 
 def test_no_more_memory_is_taken_than_was_counted(rng):
-    for dtype, weights in (("float32", "float64"), ("float32", "complex128"), ("complex64", "float64"), ("uint8", "float64")):
+    pairs = ("float32", "float64"), ("float32", "complex128"), ("complex64", "float64"), ("uint8", "float64")
+    for dtype, weights in pairs:
         x, kernel = image_of(rng, (4, 30, 40), dtype), rng.normal(size=(3, 5)).astype(weights)
         spans = span_of(1, 30, 3, "wrap"), span_of(2, 40, 5, "wrap")
         device = Device()
-        taken = []
-        empty = device.runtime.empty
-        device.runtime.empty = lambda shape, dtype: taken.append(prod(shape) * np.dtype(dtype).itemsize) or empty(shape, dtype)
+        taken = counted_bytes(device.runtime)
         y = device.run(x, kernel, spans, (32, 48))
-        counted = []
         with use_runtime(device.runtime):
             work = fourier._described(x, kernel, spans, 0.0, y)
             cut = work.whole((32, 48))
@@ -362,7 +360,8 @@ def test_no_more_memory_is_taken_than_was_counted(rng):
 
 def test_blocks_count_in_two_words_up_to_the_largest_launch():
     """No launch needs more runs than a 32-bit number counts, whatever the shape of a block that cuFFT takes."""
-    for entries, lengths in ((1, (2**31 - 2,)), (2**27, (14,)), (1, (2**15, 2**15)), (2**10, (2**7, 2**7, 2**6)), (2**31 - 1, (1,))):
+    boxes = (1, (2**31 - 2,)), (2**27, (14,)), (1, (2**15, 2**15)), (2**10, (2**7, 2**7, 2**6)), (2**31 - 1, (1,))
+    for entries, lengths in boxes:
         block = cufft.Block(entries, lengths, "complex64")
         assert entries * block.entry_pitch <= cufft.MOST_SAMPLES
         assert fourier_launches.runs(entries, lengths) <= 2**31 + fourier_launches.SIDE_BY_SIDE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import weakref
 from math import prod
 
@@ -20,7 +21,7 @@ from tests import reference
 from tests.assertions import assert_close
 from tests.cuda.agreement import image_of, span_of
 from tests.cuda.emulation import EmulatedRuntime
-from tests.cuda.transforms import OutOfMemory, SciPyTransforms
+from tests.cuda.transforms import OutOfMemory, SciPyTransforms, counted_bytes
 from tests.libraries import why_absent
 
 WHOLE = Cut(12, (96, 1200), (5, 101), (90, 1100), "float32")
@@ -47,12 +48,14 @@ def test_halving_takes_the_batch_first_then_the_longest_axis_and_ends():
     assert [cut.entries for cut in found[:6]] == [12, 6, 3, 2, 1, 1]
     assert found[5].lengths == (50, 1200)  # 46 outputs and the overlap, in place of 92
     assert len(found) < 40
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in itertools.pairwise(found):
         assert after.bytes < before.bytes
         assert all(size >= 1 for size in after.sizes)
         assert all(length == fast_length(length) for length in after.lengths)
     # Where it ends, no axis has a shorter fast length that gives an output at all.
-    assert all(fast_length(-(-size // 2) + taps - 1) >= length for size, taps, length in zip(found[-1].sizes, found[-1].taps, found[-1].lengths, strict=True))
+    last = found[-1]
+    for size, taps, length in zip(last.sizes, last.taps, last.lengths, strict=True):
+        assert fast_length(-(-size // 2) + taps - 1) >= length
 
 
 def test_the_first_cut_is_the_largest_that_fits():
@@ -148,7 +151,8 @@ def test_what_is_kept_is_given_back_before_blocks_are_halved(rng):
 def test_the_error_says_what_was_needed_what_was_free_and_what_to_do(rng):
     x, kernel, spans = image_of(rng, (2, 50), "float32"), rng.normal(size=5), (span_of(1, 50, 5, "wrap"),)
     transforms = SciPyTransforms(EmulatedRuntime(), largest=0, free=3 * 2**20)
-    with pytest.raises(OutOfMemoryError, match=r"needs 0\.0 MiB, 3\.0 MiB are free \(Out of memory alloc.*method='direct'"):
+    message = r"needs 0\.0 MiB, 3\.0 MiB are free \(Out of memory alloc.*method='direct'"
+    with pytest.raises(OutOfMemoryError, match=message):
         run(transforms, x, kernel, spans, (60,))
     assert issubclass(OutOfMemoryError, MemoryError)
 
@@ -207,9 +211,7 @@ def test_a_memory_limit_bounds_what_is_allocated(device, rng):
         gpuconv.set_memory_limit(limit, device)
         spectra.spectrum_cache.clear()
         transforms = SciPyTransforms(EmulatedRuntime())
-        taken = []
-        empty = transforms.runtime.empty
-        transforms.runtime.empty = lambda shape, dtype: taken.append(prod(shape) * np.dtype(dtype).itemsize) or empty(shape, dtype)
+        taken = counted_bytes(transforms.runtime)
         run(transforms, x, kernel, spans, (72, 72))
         # The two plans of real transforms each have a work area as large as the block.
         work_areas = 2 * max(block.bytes for block in transforms.blocks)

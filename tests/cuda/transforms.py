@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,20 @@ from scipy import fft
 from gpuconv.backends.cuda.cufft import Block
 from tests.cuda.emulation import EmulatedRuntime
 
-
 _numbers = itertools.count()
+
+
+def counted_bytes(runtime: EmulatedRuntime) -> list[int]:
+    """A list that grows by the bytes of every array that `runtime` allocates from now on."""
+    taken: list[int] = []
+    empty = runtime.empty
+
+    def counted(shape: Sequence[int], dtype: Any) -> np.ndarray:
+        taken.append(prod(shape) * np.dtype(dtype).itemsize)
+        return empty(shape, dtype)
+
+    runtime.empty = counted  # type: ignore[method-assign]
+    return taken
 
 
 class OutOfMemory(MemoryError):

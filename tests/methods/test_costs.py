@@ -81,7 +81,11 @@ def card(monkeypatch):
         return {"totalGlobalMem": 2**37}
 
     runtime = types.SimpleNamespace(CUDARuntimeError=CUDARuntimeError, getDeviceProperties=properties)
-    cuda = types.SimpleNamespace(runtime=runtime, Device=lambda number: types.SimpleNamespace(attributes=state.attributes))
+
+    def device(number):
+        return types.SimpleNamespace(attributes=state.attributes)
+
+    cuda = types.SimpleNamespace(runtime=runtime, Device=device)
     monkeypatch.setitem(sys.modules, "cupy", types.SimpleNamespace(cuda=cuda))
     gpus._read.cache_clear()
     yield state
@@ -132,3 +136,13 @@ def test_a_block_in_the_cache_is_cheaper(card):
     gpus._read.cache_clear()
     assert with_cache < fft.estimate(problem).cost
     assert overlap.estimate(problem).cost > 0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64, np.uint8])
+def test_transforms_on_cuda_need_no_copy_of_the_image(dtype):
+    """The block in place and its plans, the kernel's spectrum, the result: half of what the generic backend takes."""
+    problem = posed((2000, 2000), (101, 101), dtype=dtype)
+    generic = dataclasses.replace(problem, library="torch", device="cuda:0")
+    for shape in (problem, generic):
+        assert fft.estimate(shape).memory >= shape.outputs * shape.itemsize
+    assert fft.estimate(problem).memory < 0.7 * fft.estimate(generic).memory

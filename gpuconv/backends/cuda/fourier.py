@@ -22,7 +22,7 @@ from gpuconv.backends.cuda.spectra import Spectrum, spectrum_cache, spectrum_of
 from gpuconv.backends.memory import memory_limit
 from gpuconv.core.arguments import refusal
 from gpuconv.core.boundary import Span
-from gpuconv.core.dtypes import complex_of, is_complex, is_integer, real_of
+from gpuconv.core.dtypes import complex_of, is_complex, is_integer
 from gpuconv.core.problem import Problem
 from gpuconv.core.shapes import blocks, output_shape
 from gpuconv.errors import OutOfMemoryError

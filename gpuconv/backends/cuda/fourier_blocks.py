@@ -51,12 +51,8 @@ class Cut:
 
     @property
     def bytes(self) -> int:
-        """What one block needs beside input and result: itself, its plans' work areas, the kernel's spectra."""
-        block = self.block
-        single = block.frequencies * ITEMSIZE[complex_of(self.dtype)]
-        mask = self.entries * prod(self.lengths[:-1]) * ceil_div(self.lengths[-1], 32) * 4 if self.checked else 0
-        work_areas = 2 if block.is_real else 1
-        return (self.kernels + work_areas) * block.bytes + self.kernels * single + mask
+        """What one block needs beside input and result."""
+        return block_bytes(self.entries, self.lengths, self.dtype, self.kernels, self.checked)
 
     def halved(self) -> Cut | None:
         """The next smaller one; None if there is none. Entries first: they share nothing that would be done twice."""
@@ -69,6 +65,15 @@ class Cut:
             if shorter < self.lengths[axis]:
                 return replace(self, lengths=(*self.lengths[:axis], shorter, *self.lengths[axis + 1 :]))
         return None
+
+
+def block_bytes(entries: int, lengths: tuple[int, ...], dtype: str, kernels: int, checked: bool) -> int:
+    """Bytes of a block, of its plans' work areas and of the kernel's spectra; arguments as in `Cut`."""
+    block = Block(entries, lengths, dtype)
+    single = block.frequencies * ITEMSIZE[complex_of(dtype)]
+    mask = entries * prod(lengths[:-1]) * ceil_div(lengths[-1], 32) * 4 if checked else 0
+    work_areas = 2 if block.is_real else 1
+    return (kernels + work_areas) * block.bytes + kernels * single + mask
 
 
 def first_cut(whole: Cut, budget: int | None) -> Cut:

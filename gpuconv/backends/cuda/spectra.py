@@ -72,7 +72,7 @@ def normalized(kernel: np.ndarray, dtype: str) -> tuple[np.ndarray, int]:
     if is_integer(kernel.dtype.name):
         return kernel.astype(name), 0
     largest = float(max(np.abs(kernel.real).max(initial=0), np.abs(kernel.imag).max(initial=0)))
-    exponent = frexp(largest)[1] - 1 if 0 < largest and isfinite(largest) else 0
+    exponent = frexp(largest)[1] - 1 if largest > 0 and isfinite(largest) else 0
     most = 126 if real_of(dtype) == "float32" else 1022
     exponent = min(max(exponent, -most), most)
     with np.errstate(over="ignore", invalid="ignore"):
