@@ -108,20 +108,20 @@ def run(transforms, x, kernel, spans, lengths):
 
 @needs_compiler
 @pytest.mark.parametrize("dtype", ["float32", "complex64"])
-@pytest.mark.parametrize("largest", [60_000, 25_000, 9_000, 2_500])
+@pytest.mark.parametrize("largest", [9_000, 4_000, 1_500])
 def test_where_memory_runs_out_blocks_are_halved_until_they_fit(largest, dtype, rng):
-    x, kernel = image_of(rng, (6, 40, 60), dtype), rng.normal(size=(5, 7))
-    x[2, 20, 30] = np.nan
-    spans = span_of(1, 40, 5, "reflect"), span_of(2, 60, 7, "wrap")
+    x, kernel = image_of(rng, (4, 20, 30), dtype), rng.normal(size=(5, 7))
+    x[2, 10, 15] = np.nan
+    spans = span_of(1, 20, 5, "reflect"), span_of(2, 30, 7, "wrap")
     transforms = SciPyTransforms(EmulatedRuntime(), largest=largest)
-    y = run(transforms, x, kernel, spans, (48, 72))
+    y = run(transforms, x, kernel, spans, (24, 36))
     tried = [block.bytes for block in transforms.blocks]
     assert max(tried) > largest
     assert tried[-1] <= largest
     assert transforms.released == 1
-    expected = generic.TABLE["correlate_fourier"].function(x, kernel, spans, 0.0, (48, 72))
+    expected = generic.TABLE["correlate_fourier"].function(x, kernel, spans, 0.0, (24, 36))
     clean = np.nan_to_num(x)
-    bound = 2 * reference.spectral_bound(2.0**-23, 48 * 72, np.append(clean, clean), kernel)
+    bound = 2 * reference.spectral_bound(2.0**-23, 24 * 36, np.append(clean, clean), kernel)
     assert_close(y, expected, tolerance=bound)
 
 
@@ -203,16 +203,16 @@ def test_the_arrays_of_a_try_that_failed_are_free_when_the_next_begins(rng):
 
 
 @needs_compiler
-@pytest.mark.parametrize("device", [None, "cuda", "cuda:0"])
+@pytest.mark.parametrize("device", [None, "cuda:0"])
 def test_a_memory_limit_bounds_what_is_allocated(device, rng):
-    x, kernel = image_of(rng, (8, 64, 64), "float32"), rng.normal(size=(5, 5))
-    spans = span_of(1, 64, 5, "wrap"), span_of(2, 64, 5, "wrap")
-    for limit in (None, 400_000, 250_000, 190_000):
+    x, kernel = image_of(rng, (8, 32, 32), "float32"), rng.normal(size=(5, 5))
+    spans = span_of(1, 32, 5, "wrap"), span_of(2, 32, 5, "wrap")
+    for limit in (None, 100_000, 60_000, 45_000):
         gpuconv.set_memory_limit(limit, device)
         spectra.spectrum_cache.clear()
         transforms = SciPyTransforms(EmulatedRuntime())
         taken = counted_bytes(transforms.runtime)
-        run(transforms, x, kernel, spans, (72, 72))
+        run(transforms, x, kernel, spans, (36, 36))
         # The two plans of real transforms each have a work area as large as the block.
         work_areas = 2 * max(block.bytes for block in transforms.blocks)
         assert limit is None or sum(taken) + work_areas <= limit
@@ -220,7 +220,7 @@ def test_a_memory_limit_bounds_what_is_allocated(device, rng):
     gpuconv.set_memory_limit(None, device)
     gpuconv.set_memory_limit(1000, "cpu")
     transforms = SciPyTransforms(EmulatedRuntime())
-    run(transforms, x, kernel, spans, (72, 72))
+    run(transforms, x, kernel, spans, (36, 36))
     assert transforms.blocks[-1].entries == 8
 
 
