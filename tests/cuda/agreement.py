@@ -3,16 +3,19 @@
 How to test a launcher: draw an image with `image_of`, call `assert_agrees`. That runs it in the emulator's check build,
 which is one compilation of half a second for every set of ``#define``s a process asks for, the first time ever on a
 machine. So vary shapes, layouts, fill values, origins and reaches freely, and dtypes and boundaries together rather
-than each with each. One case per kernel should also be run with ``check=False``: three orders of threads, real pages.
+than each with each. Mark such tests with `emulated`. One case per kernel should also be run with ``check=False``: three
+orders of threads.
 """
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from ml_dtypes import bfloat16
+import pytest
 
 from gpuconv.backends import generic
 from gpuconv.backends.cuda.launch import Kinds
@@ -22,11 +25,25 @@ from gpuconv.core.dtypes import EPS, ITEMSIZE, integer_range, is_complex, is_int
 from gpuconv.core.namespace import home_of
 from gpuconv.methods.deliver import convert
 from tests.assertions import assert_close, tolerance
-from tests.cuda.emulation import EmulatedRuntime
+from tests.cuda.emulation import EmulatedRuntime, why_not
 
-__all__ = ["DTYPES", "LAYOUTS", "assert_agrees", "image_of", "span_of"]
+__all__ = ["DTYPES", "LAYOUTS", "assert_agrees", "emulated", "image_of", "span_of"]
 
-DTYPES = tuple(ITEMSIZE)
+emulated = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+
+# NumPy has bfloat16 from ml_dtypes, which comes with JAX.
+with contextlib.suppress(ModuleNotFoundError):
+    importlib.import_module("ml_dtypes")
+
+
+def _has(dtype: str) -> bool:
+    try:
+        return np.dtype(dtype).name == dtype
+    except TypeError:
+        return False
+
+
+DTYPES = tuple(dtype for dtype in ITEMSIZE if _has(dtype))
 LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "C": lambda x: x,
     "Fortran": np.asfortranarray,
@@ -45,7 +62,7 @@ def image_of(rng: np.random.Generator, shape: Sequence[int], dtype: str) -> np.n
     values = rng.standard_normal(shape)
     if is_complex(dtype):
         values = values + 1j * rng.standard_normal(shape)
-    return values.astype(bfloat16 if dtype == "bfloat16" else dtype)
+    return values.astype(dtype)
 
 
 def span_of(

@@ -2,7 +2,7 @@
 
 Two builds. *check* sees every access to memory, and reports races, reads of what nobody wrote, strays, misaligned
 accesses, and what GCC's bounds and overflow checks find. *fast* runs every launch in three orders of threads, whose
-results must agree to the bit, on arrays that end where a page without permission begins. A launch with an argument
+results must agree to the bit. In both, arrays end where a page without permission begins. A launch with an argument
 that a GPU would take for something else, and a barrier that not all threads reach, are refused by both.
 
 Compiled kernels are kept in the folder for temporary files, by the content of all that went into them.
@@ -17,6 +17,7 @@ import math
 import os
 import re
 import subprocess
+import sys
 import tempfile
 import weakref
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ import numpy as np
 from gpuconv.backends.cuda import compile
 from gpuconv.backends.cuda.launch import Launch
 from gpuconv.backends.cuda.runtime import Device
-from tests.libraries import cxx_compiler
+from tests.libraries import AbsentError, cxx_compiler
 
 FOLDER = Path(__file__).parent / "emulator"
 FLAGS = (
@@ -184,8 +185,8 @@ class EmulatedRuntime:
         return f'{head}#line 1 "{launch.source}"\n{(self.folder / launch.source).read_text()}'
 
     def _allocate(self, size: int) -> Any:
-        if self.check or size == 0:
-            return bytearray(size + 16)[:size] if size else bytearray(16)
+        if size == 0:
+            return bytearray(16)
         begin = _core().emulator_allocate(ctypes.c_int64(size))
         buffer = (ctypes.c_char * size).from_address(begin)
         weakref.finalize(buffer, _core().emulator_free, ctypes.c_void_p(begin), ctypes.c_int64(size))
@@ -289,6 +290,18 @@ def _core() -> ctypes.CDLL:
     core.emulator_error_address.restype = ctypes.c_void_p
     core.emulator_allocate.restype = ctypes.c_void_p
     return core
+
+
+@functools.cache
+def why_not() -> str | None:
+    """Why kernels cannot be emulated here; None if they can."""
+    if sys.platform != "linux":
+        return "kernels are emulated on Linux only"
+    try:
+        compiler, version = _compiler()
+    except AbsentError as absent:
+        return str(absent)
+    return None if "Free Software Foundation" in version else f"kernels are emulated with GCC: {compiler} is none"
 
 
 @functools.cache

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from gpuconv.backends.cuda.launch import Launch
-from tests.cuda.emulation import EmulatedRuntime, EmulationError
-from tests.libraries import why_absent
+from tests.cuda.emulation import EmulatedRuntime, EmulationError, why_not
 
-pytestmark = pytest.mark.skipif(why_absent("cxx") is not None, reason=str(why_absent("cxx")))
+pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 
 FOLDER = Path(__file__).parent
 SIZE = 75

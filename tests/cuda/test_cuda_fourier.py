@@ -20,17 +20,13 @@ from tests import reference
 from tests.assertions import assert_close
 from tests.cuda.agreement import DTYPES, LAYOUTS, image_of, span_of
 from tests.cuda.emulation import EmulatedRuntime
-from tests.cuda.transforms import SciPyTransforms, counted_bytes
+from tests.cuda.transforms import DeviceKernel, SciPyTransforms, counted_bytes
 from tests.libraries import why_absent
 
 pytestmark = [
     pytest.mark.skipif(why_absent("cxx") is not None, reason=str(why_absent("cxx"))),
     pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning", "ignore:overflow:RuntimeWarning"),
 ]
-
-
-class DeviceKernel(np.ndarray):
-    """Weights that lie on the device: not to be looked at."""
 
 
 @dataclass

@@ -7,18 +7,14 @@ from math import sqrt
 
 import numpy as np
 import pytest
-from ml_dtypes import bfloat16
 
 from gpuconv.backends.cuda import lines
 from gpuconv.backends.cuda.launch import MAX_BLOCKS, MAX_SHARED
 from gpuconv.core.boundary import BOUNDARIES
-from gpuconv.core.dtypes import is_complex, is_integer
-from tests.cuda.agreement import DTYPES, LAYOUTS, assert_agrees, image_of, span_of
+from gpuconv.core.dtypes import FLOATS, is_complex, is_integer
+from tests.cuda.agreement import DTYPES, LAYOUTS, assert_agrees, emulated, image_of, span_of
 from tests.cuda.emulation import EmulatedRuntime
 from tests.cuda.recording import Sketch, recorded
-from tests.libraries import why_absent
-
-emulated = pytest.mark.skipif(why_absent("cxx") is not None, reason=str(why_absent("cxx")))
 
 # Rows; rows of many tiles; columns; channels; columns of a volume; few channels that are not side by side; 0-d others.
 SHAPES = (((5, 61), 1), ((2, 1900), 1), ((23, 40), 0), ((19, 13, 3), 1), ((4, 11, 35), 1), ((21,), 0), ((9, 5, 7), 0))
@@ -144,7 +140,7 @@ def test_thousands_of_taps_come_in_rounds(rng):
 
 
 @emulated
-@pytest.mark.parametrize("result", ["uint8", "int16", "int64", "uint64", "float16", "bfloat16", "float64"])
+@pytest.mark.parametrize("result", [each for each in DTYPES if each in ("uint8", "int16", "uint64", *FLOATS)])
 def test_results_are_rounded_once(rng, result):
     x = image_of(rng, (9, 60), "float32") * 100
     x[3, 30] = np.nan
@@ -178,6 +174,7 @@ def test_wide_sums_saturate_in_narrow_integers(dtype):
 
 @emulated
 def test_bfloat16_rounds_as_its_library_does(rng):
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
     x = np.concatenate([rng.standard_normal(2000) * 10.0 ** rng.integers(-30, 30, 2000), [np.nan, np.inf, -np.inf]])
     given = x.astype(np.float32)
     rounded = run(given, np.ones(1), span_of(0, x.size, 1, "nearest"), result="bfloat16")

@@ -15,7 +15,7 @@ weights.cuh         how weights reach a kernel
 Nothing here imports CuPy before an array of CuPy's comes along.
 """
 
-from gpuconv.backends.cuda import fourier
+from gpuconv.backends.cuda import fourier, lines, tridiagonal
 from gpuconv.backends.registry import Implementation
 from gpuconv.core.problem import TransformProblem
 
@@ -24,8 +24,10 @@ def _always(problem: TransformProblem) -> str | None:
     return None
 
 
-TABLE: dict[str, Implementation] = {
+TABLE = {
+    "correlate_axis": Implementation(lines.correlate_axis, lines.why_not, native=True),
     "correlate_fourier": Implementation(fourier.correlate_fourier, fourier.why_not, native=True),
     "fourier_forward": Implementation(fourier.fourier_forward, _always),
     "fourier_inverse": Implementation(fourier.fourier_inverse, _always),
+    "solve_tridiagonal": Implementation(tridiagonal.solve_tridiagonal, tridiagonal.why_not),
 }

@@ -118,6 +118,12 @@ def readable(x: Any) -> Any:
 
 def empty_like_ordered(x: Any, shape: Sequence[int], dtype: str) -> Any:
     """A new array of `shape` whose axes lie in memory in the order of those of `x`: C, F, or any other."""
-    order = memory_order(x)
-    y = current().empty([shape[axis] for axis in order], dtype)
-    return y if order == tuple(range(x.ndim)) else y.transpose(np.argsort(order).tolist())
+    return empty_in_order(shape, dtype, memory_order(x))
+
+
+def empty_in_order(shape: Sequence[int], dtype: str, order: tuple[int, ...]) -> Any:
+    """A new array of `shape` whose axes lie in memory in that order, the slowest first."""
+    if order == tuple(range(len(order))):
+        return current().empty(shape, dtype)
+    inverse = sorted(range(len(order)), key=order.__getitem__)
+    return current().empty([shape[axis] for axis in order], dtype).transpose(inverse)

@@ -1,0 +1,141 @@
+"""What NVRTC makes of the kernels, without a GPU: registers, spills and shared memory of every binary.
+
+``python -m tests.cuda.registers`` compiles all that the launchers can ask for, and writes the table of ``docs/gpu.md``.
+What that is, the modules ``instances_*.py`` of this folder tell: each has ``launches()``, an iterable of `Launch`.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import io
+import re
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpuconv.backends.cuda import compile
+from gpuconv.core.dtypes import EPS, INTEGERS, SUPPORTED
+
+FOLDER = Path(__file__).parent
+PAGE = FOLDER.parents[1] / "docs" / "gpu.md"
+BEGIN, END = "<!-- registers: begin -->", "<!-- registers: end -->"
+ARCHITECTURES = ("sm_80", "sm_90")
+# CuPy's own options for RawModule that change code.
+FLUSH = True
+
+Defines = tuple[tuple[str, str], ...]
+_HEADER = re.compile(r"Compiling entry function '(\w+)'")
+_SPILLS = re.compile(r"(\d+) bytes spill stores, (\d+) bytes spill loads")
+_USED = re.compile(r"Used (\d+) registers")
+_SHARED = re.compile(r"(\d+) bytes smem")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Of one kernel: registers a thread, bytes spilled, bytes of shared memory of constant size."""
+
+    registers: int
+    spilled: int
+    shared: int
+
+
+@functools.cache
+def instances() -> dict[tuple[str, Defines], frozenset[str]]:
+    """Every binary that launchers ask for, and the kernels they ask it for."""
+    asked: dict[tuple[str, Defines], set[str]] = {}
+    for path in sorted(FOLDER.glob("instances_*.py")):
+        for launch in importlib.import_module(f"tests.cuda.{path.stem}").launches():
+            asked.setdefault((launch.source, launch.defines), set()).add(launch.kernel)
+    return {key: frozenset(kernels) for key, kernels in asked.items()}
+
+
+def sample(most: int = 1) -> list[tuple[str, Defines]]:
+    """Up to `most` binaries of each file for each dtype of sums, always the same ones."""
+    groups: dict[tuple[str, str], list[tuple[str, Defines]]] = {}
+    for key in sorted(instances(), key=lambda key: hashlib.sha256(repr(key).encode()).digest()):
+        groups.setdefault((key[0], sum_dtype(key[1])), []).append(key)
+    return [key for group in groups.values() for key in group[:most]]
+
+
+def sum_dtype(defines: Defines) -> str:
+    """What a binary sums in; the first of its dtypes where it has another name for that."""
+    named = dict(defines)
+    return named.get("SUM") or next((value for value in named.values() if value in SUPPORTED), "")
+
+
+def usage(source: str, defines: Defines, architecture: str) -> dict[str, Usage]:
+    """What each kernel of a binary takes."""
+    from cuda.core import Program, ProgramOptions
+
+    options = ProgramOptions(
+        arch=architecture, std="c++17", ftz=FLUSH, ptxas_options=["-v"], name=source, no_display_error_number=True
+    )
+    log = io.StringIO()
+    Program(compile.source_text(source, defines), "c++", options).compile("cubin", logs=log)
+    found: dict[str, Usage] = {}
+    for part in re.split(r"(?=Compiling entry function)", log.getvalue())[1:]:
+        header, spills, used, shared = (pattern.search(part) for pattern in (_HEADER, _SPILLS, _USED, _SHARED))
+        assert header is not None, part
+        assert spills is not None, part
+        assert used is not None, part
+        spilled = int(spills[1]) + int(spills[2])
+        found[header[1]] = Usage(int(used[1]), spilled, int(shared[1]) if shared else 0)
+    return found
+
+
+def table(keys: Iterable[tuple[str, Defines]]) -> dict[tuple[str, str, str], dict[str, Usage]]:
+    """The most that any binary takes, by file, kernel and dtype of sums, and then by architecture."""
+    jobs = [(key, architecture) for key in keys for architecture in ARCHITECTURES]
+    rows: dict[tuple[str, str, str], dict[str, Usage]] = {}
+    with ThreadPoolExecutor(2) as pool:
+        for (key, architecture), kernels in zip(jobs, pool.map(lambda job: usage(*job[0], job[1]), jobs), strict=True):
+            for kernel in instances()[key] & set(kernels):
+                row = rows.setdefault((key[0], kernel, sum_dtype(key[1])), {})
+                before, now = row.get(architecture, Usage(0, 0, 0)), kernels[kernel]
+                row[architecture] = Usage(
+                    max(before.registers, now.registers),
+                    max(before.spilled, now.spilled),
+                    max(before.shared, now.shared),
+                )
+    return rows
+
+
+def written(rows: dict[tuple[str, str, str], dict[str, Usage]]) -> str:
+    """The table in Markdown."""
+    order = (*INTEGERS, *EPS)
+    lines = [
+        f"| file | kernel | sums in | {' | '.join(ARCHITECTURES)} |",
+        "|---|---|---|" + "---:|" * len(ARCHITECTURES),
+    ]
+    for source, kernel, dtype in sorted(rows, key=lambda key: (key[0], key[1], order.index(key[2]) if key[2] else -1)):
+        cells = " | ".join(str(rows[source, kernel, dtype][each].registers) for each in ARCHITECTURES)
+        lines.append(f"| {source} | {kernel} | {dtype} | {cells} |")
+    return "\n".join(lines)
+
+
+def documented() -> dict[tuple[str, str, str], dict[str, int]]:
+    """Registers as the page has them."""
+    text = PAGE.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+    cells = [[cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines() if ".cu" in line]
+    return {
+        (source, kernel, dtype): dict(zip(ARCHITECTURES, map(int, registers), strict=True))
+        for source, kernel, dtype, *registers in cells
+    }
+
+
+def main() -> int:
+    rows = table(instances())
+    page = PAGE.read_text(encoding="utf-8")
+    before, _, rest = page.partition(BEGIN)
+    PAGE.write_text(f"{before}{BEGIN}\n{written(rows)}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    spilling = [key for key, row in rows.items() if any(each.spilled for each in row.values())]
+    print(f"{len(instances())} binaries for {' and '.join(ARCHITECTURES)}; spilling: {spilling or 'none'}")
+    return bool(spilling)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

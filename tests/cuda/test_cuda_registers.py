@@ -1,0 +1,63 @@
+"""The kernels compile with NVRTC for two architectures, spill nothing, and take the registers that the page tells.
+
+A sample of the binaries, one for each dtype of sums and file; ``python -m tests.cuda.registers`` compiles all.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from gpuconv.backends.cuda import compile
+from gpuconv.backends.cuda.launch import MAX_SHARED
+from tests.cuda import registers
+
+pytest.importorskip("cuda.core", reason="cuda-core is not installed")
+pytest.importorskip("cuda.bindings.nvrtc", reason="nvidia-cuda-nvrtc is not installed")
+
+SAMPLE = registers.sample()
+
+
+@pytest.mark.parametrize("position", range(len(SAMPLE)))
+def test_kernels_compile_without_spills_into_the_documented_registers(position):
+    source, defines = SAMPLE[position]
+    architecture = registers.ARCHITECTURES[position % 2]
+    documented = registers.documented()
+    for kernel, used in registers.usage(source, defines, architecture).items():
+        if kernel not in registers.instances()[source, defines]:
+            continue
+        assert used.spilled == 0, (kernel, defines)
+        assert used.shared <= MAX_SHARED, (kernel, defines)
+        listed = documented[source, kernel, registers.sum_dtype(defines)]
+        assert used.registers <= listed[architecture], f"{kernel} {defines}: renew with python -m tests.cuda.registers"
+
+
+def test_the_page_lists_what_launchers_ask_for():
+    asked = {
+        (source, kernel, registers.sum_dtype(defines))
+        for (source, defines), kernels in registers.instances().items()
+        for kernel in kernels
+    }
+    assert set(registers.documented()) == asked
+
+
+def test_every_source_of_the_backend_is_asked_for():
+    sources = {path.name for path in compile.FOLDER.glob("*.cu")}
+    assert {source for source, _ in registers.instances()} == sources
+
+
+def test_a_kernel_that_spills_is_seen(monkeypatch):
+    text = """
+extern "C" __global__ void __launch_bounds__(1024, 2) many(float* y) {
+    float kept[64];
+    #pragma unroll
+    for (int k = 0; k < 64; ++k) kept[k] = y[k * 1024 + threadIdx.x];
+    #pragma unroll
+    for (int k = 0; k < 64; ++k)
+        #pragma unroll
+        for (int j = 0; j < 64; ++j) kept[k] = kept[k] * kept[j] + kept[(k + j) % 64];
+    #pragma unroll
+    for (int k = 0; k < 64; ++k) y[k * 1024 + threadIdx.x] = kept[k];
+}
+"""
+    monkeypatch.setattr(compile, "source_text", lambda source, defines: text)
+    assert registers.usage("many.cu", (), "sm_80")["many"].spilled > 0
