@@ -23,6 +23,7 @@ from gpuconv.backends.memory import memory_limit
 from gpuconv.core.arguments import refusal
 from gpuconv.core.boundary import Span
 from gpuconv.core.dtypes import complex_of, is_complex, is_integer
+from gpuconv.core.namespace import dtype_name
 from gpuconv.core.problem import Problem
 from gpuconv.core.shapes import blocks, output_shape
 from gpuconv.errors import OutOfMemoryError
@@ -39,7 +40,7 @@ def why_not(problem: Problem) -> str | None:
 
 def fourier_forward(x: Any, axes: tuple[int, ...], lengths: tuple[int, ...]) -> Any:
     """``X[k] = sum_n x[n] exp(-2 pi i k n / N)`` over `axes`; of real x, half of the last axis."""
-    return cupy_plans.transform("fftn" if is_complex(x.dtype.name) else "rfftn", x, lengths, axes)
+    return cupy_plans.transform("fftn" if is_complex(dtype_name(x.dtype)) else "rfftn", x, lengths, axes)
 
 
 def fourier_inverse(spectrum: Any, axes: tuple[int, ...], lengths: tuple[int, ...], dtype: str) -> Any:
@@ -54,7 +55,7 @@ def correlate_fourier(
 
     Shorter ones, and a part of the batch at a time, where the memory that is free or allowed does not hold more.
     """
-    kinds = Kinds.of(x.dtype.name, kernel.dtype.name, result)
+    kinds = Kinds.of(dtype_name(x.dtype), dtype_name(kernel.dtype), result)
     x = runtime.readable(x)
     y = _allocated(x, spans, kinds.result)
     if 0 in y.shape:
@@ -102,7 +103,7 @@ class Work:
     @property
     def twice(self) -> bool:
         """Whether a complex kernel meets real samples."""
-        return is_complex(self.kernel.dtype.name) and not is_complex(self.dtype)
+        return is_complex(dtype_name(self.kernel.dtype)) and not is_complex(self.dtype)
 
     def whole(self, lengths: tuple[int, ...]) -> Cut:
         """All of it in one block, as far as `lengths` reach."""
@@ -127,8 +128,8 @@ def _described(x: Any, kernel: Any, spans: Sequence[Span], cval: Any, y: Any) ->
     order = [axes.index(axis) for axis in memory_order(x) if axis in axes]
     batch = _batch(x, y, axes)
     steps_of_x, steps_of_y = element_strides(x), element_strides(y)
-    storage = x.dtype.name
-    dtype = transform_dtype(storage, kernel.dtype.name)
+    storage = dtype_name(x.dtype)
+    dtype = transform_dtype(storage, dtype_name(kernel.dtype))
     return Work(
         x,
         y,
@@ -138,7 +139,7 @@ def _described(x: Any, kernel: Any, spans: Sequence[Span], cval: Any, y: Any) ->
         Outside(tuple(steps_of_y[axes[place]] for place in order), batch, 1),
         dtype,
         np.dtype(dtype).type(cval),
-        not is_integer(kernel.dtype.name) and (not is_integer(storage) or not abs(cval) <= LARGE),
+        not is_integer(dtype_name(kernel.dtype)) and (not is_integer(storage) or not abs(cval) <= LARGE),
     )
 
 
@@ -216,7 +217,7 @@ def _memory(work: Work, cut: Cut, spectrum: Spectrum) -> Memory:
     second = empty(shape, dtype) if cut.kernels == 2 else spectra
     flags = empty((block.entries,), "uint32")
     mask = empty((fourier_launches.mask_words(block),), "uint32") if cut.checked else flags
-    types = fourier_launches.types(work.x.dtype.name, work.dtype, work.y.dtype.name)
+    types = fourier_launches.types(dtype_name(work.x.dtype), work.dtype, dtype_name(work.y.dtype))
     return Memory(types, spectra, second, flags, flags if spectrum.flag is None else spectrum.flag, mask)
 
 

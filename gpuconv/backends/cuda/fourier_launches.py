@@ -16,6 +16,7 @@ from gpuconv.backends.cuda.cufft import Block
 from gpuconv.backends.cuda.launch import Axis, Launch, ceil_div, element_strides
 from gpuconv.core.boundary import BOUNDARIES, Span
 from gpuconv.core.dtypes import real_of
+from gpuconv.core.namespace import dtype_name
 
 SOURCE = "fourier.cu"
 AXES, BATCH_AXES = 3, 4
@@ -200,7 +201,7 @@ def mask_words(block: Block) -> int:
 
 def pack(kernel: Any, support: Any, at: np.ndarray) -> Launch:
     """Bits of the taps that are not zero, from a kernel on the device."""
-    name = kernel.dtype.name
+    name = dtype_name(kernel.dtype)
     return _launch("pack", types(name, name, name), ceil_div(support.size, THREADS), (kernel, support, at))
 
 

@@ -16,6 +16,7 @@ from gpuconv.backends.cuda.fourier_launches import Box, Memory, Outside
 from gpuconv.backends.cuda.launch import ceil_div
 from gpuconv.core.boundary import Span
 from gpuconv.core.dtypes import complex_of, is_complex, is_integer, real_of
+from gpuconv.core.namespace import dtype_name
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def spectrum_of(kernel: Any, block: Block, marked: bool) -> Spectrum:
     if type(kernel) is not np.ndarray:
         return _of_device(kernel, block, marked)
     owner = cufft.current().owner()
-    key = (owner, kernel.tobytes(), kernel.shape, kernel.dtype.name, block.lengths, block.dtype, marked)
+    key = (owner, kernel.tobytes(), kernel.shape, dtype_name(kernel.dtype), block.lengths, block.dtype, marked)
     return spectrum_cache.get(key, lambda: _of_host(kernel, block, marked), lambda spectrum: spectrum.bytes)
 
 
@@ -68,8 +69,8 @@ def normalized(kernel: np.ndarray, dtype: str) -> tuple[np.ndarray, int]:
     Small weights then cannot be lost in a product, nor large ones overflow it, whatever the precision. A kernel with
     taps that are not finite stays as it is.
     """
-    name = complex_of(dtype) if is_complex(kernel.dtype.name) else real_of(dtype)
-    if is_integer(kernel.dtype.name):
+    name = complex_of(dtype) if is_complex(dtype_name(kernel.dtype)) else real_of(dtype)
+    if is_integer(dtype_name(kernel.dtype)):
         return kernel.astype(name), 0
     largest = float(max(np.abs(kernel.real).max(initial=0), np.abs(kernel.imag).max(initial=0)))
     exponent = frexp(largest)[1] - 1 if largest > 0 and isfinite(largest) else 0
@@ -105,14 +106,14 @@ def _of_device(kernel: Any, block: Block, marked: bool) -> Spectrum:
 
 
 def _parts(kernel: Any, block: Block) -> tuple[Any, ...]:
-    if block.is_real and is_complex(kernel.dtype.name):
+    if block.is_real and is_complex(dtype_name(kernel.dtype)):
         return kernel.real, kernel.imag
     return (kernel,)
 
 
 def _types(kernel: Any, block: Block) -> tuple[tuple[str, str], ...]:
     """Those of the images that are mostly met, so that their binary serves the kernel, too."""
-    return fourier_launches.types(kernel.dtype.name, block.dtype, block.dtype)
+    return fourier_launches.types(dtype_name(kernel.dtype), block.dtype, block.dtype)
 
 
 def _kernel_layout(kernel: Any, block: Block) -> np.ndarray:
