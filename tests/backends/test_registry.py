@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,11 @@ def problem_of(x, **options):
     return gpuconv.plan_convolution(x, np.ones((3,) * x.ndim), **options).problem
 
 
+def runs(backend, primitive, problem):
+    row = backend.table().get(primitive)
+    return row is not None and row.why_not(problem) is None
+
+
 def test_generic_is_last_and_has_every_primitive():
     assert BACKENDS[-1].name == "generic"
     assert BACKENDS[-1].library == "any"
@@ -38,11 +45,19 @@ def test_every_backend_says_whether_it_runs_a_primitive(xp, primitive):
     assert set(sentences) == {backend.name for backend in BACKENDS}
     chosen = registry.selected_backend(primitive, problem)
     assert sentences[chosen] == "runs this"
-    assert chosen == {"numpy": "cpu", "dask": "dask"}.get(name_of(xp), "generic")
+    own = {backend.library: backend for backend in BACKENDS}.get(name_of(xp), BACKENDS[-1])
+    assert chosen == (own.name if runs(own, primitive, problem) else "generic")
     if name_of(xp) != "numpy":
         assert sentences["cpu"] == f"cpu takes numpy arrays, these are {name_of(xp)}"
     if chosen != "generic":
         assert sentences["generic"] == f"could run this, but {chosen} comes first"
+
+
+@pytest.mark.parametrize("primitive", PRIMITIVES)
+def test_cupy_arrays_go_to_the_kernels_that_there_are(primitive):
+    posed = replace(gpuconv.plan_convolution(np.ones(5), np.ones(3)).problem, library="cupy", device="0")
+    cuda = {backend.name: backend for backend in BACKENDS}["cuda"]
+    assert registry.selected_backend(primitive, posed) == ("cuda" if runs(cuda, primitive, posed) else "generic")
 
 
 class Picky(registry.Backend):

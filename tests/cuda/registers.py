@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from gpuconv.backends.cuda import compile
 from gpuconv.core.dtypes import EPS, INTEGERS, SUPPORTED
@@ -67,15 +68,19 @@ def sum_dtype(defines: Defines) -> str:
     return named.get("SUM") or next((value for value in named.values() if value in SUPPORTED), "")
 
 
+@functools.cache
+def _cuda_core() -> ModuleType:
+    return importlib.import_module("cuda.core")
+
+
 def usage(source: str, defines: Defines, architecture: str) -> dict[str, Usage]:
     """What each kernel of a binary takes."""
-    from cuda.core import Program, ProgramOptions
-
-    options = ProgramOptions(
+    core = _cuda_core()
+    options = core.ProgramOptions(
         arch=architecture, std="c++17", ftz=FLUSH, ptxas_options=["-v"], name=source, no_display_error_number=True
     )
     log = io.StringIO()
-    Program(compile.source_text(source, defines), "c++", options).compile("cubin", logs=log)
+    core.Program(compile.source_text(source, defines), "c++", options).compile("cubin", logs=log)
     found: dict[str, Usage] = {}
     for part in re.split(r"(?=Compiling entry function)", log.getvalue())[1:]:
         header, spills, used, shared = (pattern.search(part) for pattern in (_HEADER, _SPILLS, _USED, _SHARED))
@@ -91,6 +96,7 @@ def table(keys: Iterable[tuple[str, Defines]]) -> dict[tuple[str, str, str], dic
     """The most that any binary takes, by file, kernel and dtype of sums, and then by architecture."""
     jobs = [(key, architecture) for key in keys for architecture in ARCHITECTURES]
     rows: dict[tuple[str, str, str], dict[str, Usage]] = {}
+    _cuda_core()  # before there are threads, two of which may not import it at once
     with ThreadPoolExecutor(2) as pool:
         for (key, architecture), kernels in zip(jobs, pool.map(lambda job: usage(*job[0], job[1]), jobs), strict=True):
             for kernel in instances()[key] & set(kernels):
