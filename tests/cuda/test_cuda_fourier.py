@@ -306,7 +306,7 @@ def test_the_same_is_launched_whatever_the_samples_are(rng):
     assert all(each == seen[0] for each in seen)
 
 
-def test_all_kernels_of_a_call_are_in_one_binary(rng):
+def test_a_call_in_single_precision_compiles_each_kernel_once(rng):
     device = Device()
     device.run(image_of(rng, (3, 40), "float32"), np.ones(5), (span_of(1, 40, 5, "wrap"),), (24,))
     assert len({launch.defines for launch in device.runtime.launches}) == 1

@@ -18,7 +18,7 @@
 #include "boundary.cuh"
 
 // What gather looks for: nothing, bad samples and large ones, or large ones only, while bad ones stay what they are. It
-// is an argument, as is all else but dtypes: one binary has all that a call needs.
+// is an argument, as is all else but dtypes.
 enum { NOTHING, ALL, ONLY_LARGE };
 
 template <class Value> struct RealOf { typedef Value type; };
@@ -134,11 +134,14 @@ __device__ inline double power_of_two(double, int exponent) {
     return number.value;
 }
 
+#if !defined(ONLY) || defined(ONLY_clear)
 extern "C" __global__ void clear(uint32* flags, int64 count) {
     int64 position = (int64)blockIdx.x * blockDim.x + threadIdx.x;
     if (position < count) flags[position] = 0;
 }
+#endif
 
+#if !defined(ONLY) || defined(ONLY_gather)
 extern "C" __global__ void gather(const Storage* __restrict__ x, Sample* __restrict__ block, uint32* __restrict__ flags,
                                   uint32* __restrict__ mask, Sample fill, int32 checked,
                                   const __grid_constant__ Layout at) {
@@ -190,7 +193,9 @@ extern "C" __global__ void gather(const Storage* __restrict__ x, Sample* __restr
         if (lane == 0 && found) atomicOr(flags + run.entry, found);
     }
 }
+#endif
 
+#if !defined(ONLY) || defined(ONLY_rescale)
 extern "C" __global__ void rescale(Sample* __restrict__ block, const uint32* __restrict__ flags,
                                    const __grid_constant__ Layout at) {
     Run run;
@@ -202,6 +207,7 @@ extern "C" __global__ void rescale(Sample* __restrict__ block, const uint32* __r
         target[column] = scaled;
     }
 }
+#endif
 
 __device__ inline Frequency product(Frequency a, Frequency b) {
     return {a.real * b.real - a.imaginary * b.imaginary, a.real * b.imaginary + a.imaginary * b.real};
@@ -209,6 +215,7 @@ __device__ inline Frequency product(Frequency a, Frequency b) {
 
 // One thread per frequency and eight entries: the factor is read once for these. A complex kernel meets real samples as
 // two real kernels, after one forward transform: `twice`.
+#if !defined(ONLY) || defined(ONLY_multiply)
 extern "C" __global__ void multiply(Frequency* __restrict__ spectra, const Frequency* __restrict__ factor,
                                     Frequency* __restrict__ second, const Frequency* __restrict__ second_factor,
                                     int64 frequencies, int64 entries, int32 twice) {
@@ -229,6 +236,7 @@ extern "C" __global__ void multiply(Frequency* __restrict__ spectra, const Frequ
         }
     }
 }
+#endif
 
 // Where the result is complex and the samples are real, the kernel is complex.
 constexpr bool TWICE = PartOf<Result>::complex && !PartOf<Sample>::complex;
@@ -241,6 +249,7 @@ template <class Value> __device__ inline Result joined(Value real, Value imagina
 // `reciprocal` is 1/n, `exponent` that of the power of two that the kernel was divided by. `flags` are the entries',
 // `kernel_flag` is that of a kernel that the host has not looked at; `checked` and `kernel_checked` say whether there
 // are any.
+#if !defined(ONLY) || defined(ONLY_crop)
 extern "C" __global__ void crop(const Sample* __restrict__ block, const Sample* __restrict__ second,
                                 const uint32* __restrict__ flags, const uint32* __restrict__ kernel_flag,
                                 Result* __restrict__ y, Part reciprocal, int32 exponent,
@@ -262,8 +271,10 @@ extern "C" __global__ void crop(const Sample* __restrict__ block, const Sample* 
         *place = rounded;
     }
 }
+#endif
 
 // Bits of a kernel's taps that are not zero, 32 along the last axis to a word.
+#if !defined(ONLY) || defined(ONLY_pack)
 extern "C" __global__ void pack(const Storage* __restrict__ kernel, uint32* __restrict__ support,
                                 const __grid_constant__ Layout at) {
     const int64 words = (at.taps[2] + LANES - 1) / LANES;
@@ -277,6 +288,7 @@ extern "C" __global__ void pack(const Storage* __restrict__ kernel, uint32* __re
         if (!is_zero(load(line + (begin + bit) * at.stride[2]))) word |= 1u << bit;
     support[position] = word;
 }
+#endif
 
 // The outputs, 32 to a bit of the result, that see a bad sample through the taps of one word of a kernel's row.
 __device__ inline uint32 seen(uint64 window, uint32 taps) {
@@ -293,6 +305,7 @@ __device__ inline uint32 seen(uint64 window, uint32 taps) {
 }
 
 // One thread per 32 outputs of a row. `mask` has `planes` times `rows` rows of `words` words per entry.
+#if !defined(ONLY) || defined(ONLY_mark)
 extern "C" __global__ void mark(Result* __restrict__ y, const uint32* __restrict__ mask,
                                 const uint32* __restrict__ support, const uint32* __restrict__ flags, int64 planes,
                                 int64 rows, int64 words, const __grid_constant__ Layout at) {
@@ -325,3 +338,4 @@ extern "C" __global__ void mark(Result* __restrict__ y, const uint32* __restrict
     for (int bit = 0; bit < LANES && word * LANES + bit < at.columns; ++bit)
         if (found >> bit & 1u) target[(int64)(word * LANES + bit) * at.stride[2]] = marked;
 }
+#endif

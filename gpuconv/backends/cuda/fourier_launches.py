@@ -100,7 +100,7 @@ def runs(entries: int, counts: Sequence[int], length: int = RUN) -> int:
 
 
 def types(storage: str, sample: str, result: str) -> tuple[tuple[str, str], ...]:
-    """The ``#define``s of a call. All its kernels have the same ones, needed or not: they are in one binary."""
+    """The ``#define``s of a call: all that its kernels are compiled for. Each of them has the same ones."""
     return ("SAMPLE", sample), ("STORAGE", storage), ("RESULT", result)
 
 

@@ -112,7 +112,7 @@ def _parts(kernel: Any, block: Block) -> tuple[Any, ...]:
 
 
 def _types(kernel: Any, block: Block) -> tuple[tuple[str, str], ...]:
-    """Those of the images that are mostly met, so that their binary serves the kernel, too."""
+    """Those of the images that are mostly met, so that what is compiled for them serves the kernel, too."""
     return fourier_launches.types(dtype_name(kernel.dtype), block.dtype, block.dtype)
 
 
