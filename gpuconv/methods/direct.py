@@ -36,16 +36,13 @@ def why_not(problem: Problem) -> str | None:
 def estimate(problem: Problem) -> Estimate:
     rate = rates(problem)
     taps = problem.kernel.taps
-    compiled = compiled_rates(problem, problem.outputs * taps) if len(problem.spans) <= 3 else None
+    compiled = compiled_rates(problem, problem.outputs * taps, primitive(problem)) if len(problem.spans) <= 3 else None
     if compiled is not None:
         memory = cast_memory(problem) + result_memory(problem) + block_memory(problem)
         return Estimate(_compiled_cost(problem, compiled), memory, local_bound(problem, taps))
     per_product = rate.line_product if len(problem.spans) == 1 else rate.product
-    cost = (
-        problem.outputs * taps * per_product * width(problem)
-        + rate.call * (1 + rate.calls_per_tap * taps)
-        + extension_cost(problem)
-    )
+    cost = problem.outputs * taps * per_product * width(problem) + rate.call * (1 + rate.calls_per_tap * taps)
+    cost = cost // rate.parts + extension_cost(problem)
     memory = cast_memory(problem) + extension_memory(problem) + scratch_memory(problem) + result_memory(problem)
     return Estimate(cost, memory, local_bound(problem, taps))
 

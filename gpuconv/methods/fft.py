@@ -10,7 +10,17 @@ from gpuconv.core.dtypes import EPS, ITEMSIZE, is_complex, largest_magnitude
 from gpuconv.core.frequencies import blocks_together, fast_length
 from gpuconv.core.namespace import cast, home_of
 from gpuconv.core.problem import Problem
-from gpuconv.methods.costs import RATES, Estimate, cast_memory, extension_cost, extension_memory, rates, result_memory
+from gpuconv.methods.costs import (
+    CACHED_SHARE,
+    RATES,
+    Estimate,
+    cast_memory,
+    extension_cost,
+    extension_memory,
+    result_memory,
+    runs_on_cuda,
+    transform_rates,
+)
 
 # Rounding of three transforms of n = 2^m samples is below (3 + 3 sqrt(5) + 3) m unit roundoffs, relative to the norms
 # of both factors (C. Percival, Math. Comp. 72, 2003, theorem 5.1, DOI 10.1090/S0025-5718-02-01419-9). In eps, which is
@@ -68,7 +78,7 @@ def estimate(problem: Problem) -> Estimate:
 
 def fourier_estimate(problem: Problem, lengths: tuple[int, ...], count: int) -> Estimate:
     """Estimate for `count` blocks with transforms of `lengths`; batches are transformed together."""
-    rate = rates(problem)
+    rate, on_cuda = transform_rates(problem), runs_on_cuda(problem, primitive(problem))
     samples = prod(lengths)
     batches = problem.outputs // max(prod(span.count for span in problem.spans), 1)
     logs = max((samples - 1).bit_length(), 1)
@@ -82,12 +92,23 @@ def fourier_estimate(problem: Problem, lengths: tuple[int, ...], count: int) -> 
     butterfly = rate.butterfly
     if count > 1 and len(lengths) > 1 and rate is RATES["numpy"]:
         butterfly = butterfly * BLOCK_SHARE // 100
+    if 2 * samples * itemsize * batches <= rate.cache:  # the block and the work area of its transform
+        butterfly = butterfly * CACHED_SHARE // 100
     cost = transforms * samples * logs * butterfly * (itemsize // 4) + 10 * rate.call * -(-count // together)
+    cost //= rate.parts
     block = samples * itemsize * batches * together
     # A block, padded, its spectrum, the product and what comes back, all about as large; the kernel's beside them.
     memory = (5 + (count > 1)) * block + 3 * kernels * samples * itemsize
     memory += cast_memory(problem) + result_memory(problem)
-    if count == 1:
+    if on_cuda:
+        # Here, since backends are loaded when they are asked for.
+        from gpuconv.backends.cuda.fourier_blocks import block_bytes
+
+        # In place, beyond the ends of an axis and between dtypes without copies.
+        dtype = "float64" if problem.exact else problem.working_dtype
+        memory = block_bytes(batches, lengths, dtype, kernels, not problem.exact)
+        memory += problem.outputs * ITEMSIZE[problem.rule.result]
+    elif count == 1:
         cost += extension_cost(problem)
         memory += extension_memory(problem)
     return Estimate(cost, memory, describe_bound(problem, samples), lengths)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from gpuconv.backends.memory import memory_limit
 from gpuconv.core.boundary import Span
 from gpuconv.core.frequencies import fast_length
 from gpuconv.core.problem import Problem
 from gpuconv.methods import fft
-from gpuconv.methods.costs import Estimate
+from gpuconv.methods.costs import Estimate, within_limit
 
 primitive = fft.primitive
 
@@ -71,10 +72,10 @@ def why_not(problem: Problem) -> str | None:
 
 
 def estimate(problem: Problem) -> Estimate:
-    """The cheapest of the candidate block lengths."""
+    """The cheapest of the candidate block lengths within the memory limit."""
     usable = [lengths for lengths in candidates(problem) if fft.why_not_fourier(problem, lengths) is None]
     estimates = [fft.fourier_estimate(problem, lengths, block_count(problem, lengths)) for lengths in usable]
-    return min(estimates, key=lambda estimate: estimate.cost)
+    return min(within_limit(estimates, memory_limit(problem.device)), key=lambda estimate: estimate.cost)
 
 
 def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any, result: str | None = None) -> Any:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from gpuconv.backends import registry
+from gpuconv.backends.memory import memory_limit, when_limits_change
 from gpuconv.core.arguments import refusal
 from gpuconv.core.namespace import Home, dtype_in
 from gpuconv.core.problem import Problem
 from gpuconv.methods import direct, fft, overlap, separable
-from gpuconv.methods.costs import Estimate
+from gpuconv.methods.costs import Estimate, within_limit
 from gpuconv.methods.deliver import check_out, deliver, wanted_dtype
 from gpuconv.methods.describe import Described, Options, describe, read_fill
 
@@ -160,7 +161,7 @@ def _bytes(count: int) -> str:
 
 @lru_cache(maxsize=1024)
 def choose_plan(problem: Problem, options: Options) -> Plan:
-    """The cheapest method that can, or the one asked for; estimates of all of them."""
+    """The cheapest method that can within the memory limit, or the one asked for; estimates of all of them."""
     posed = _block_problem(problem)
     entries: list[tuple[str, Estimate | str]] = []
     for name, module in METHODS.items():
@@ -168,7 +169,8 @@ def choose_plan(problem: Problem, options: Options) -> Plan:
         entries.append((name, module.estimate(posed) if reason is None else reason))
     usable = {name: entry for name, entry in entries if isinstance(entry, Estimate)}
     if options.method == "auto":
-        method = min(usable, key=lambda name: usable[name].cost)
+        allowed = within_limit(list(usable.values()), memory_limit(problem.device))
+        method = min((name for name in usable if usable[name] in allowed), key=lambda name: usable[name].cost)
     elif options.method in usable:
         method = options.method
     else:
@@ -180,6 +182,9 @@ def choose_plan(problem: Problem, options: Options) -> Plan:
             )
         )
     return Plan(problem, method, tuple(entries), options)
+
+
+when_limits_change(choose_plan.cache_clear)
 
 
 def _block_problem(problem: Problem) -> Problem:

@@ -153,8 +153,10 @@ def estimate(problem: Problem) -> Estimate:
         products += size * span.taps
         calls += 1 + rate.calls_per_tap * span.taps
     terms = problem.kernel.rank or 1
-    compiled = compiled_rates(problem, terms * problem.outputs * sum(span.taps for span in problem.spans))
-    cost = terms * (products * rate.line_product * width(problem) + calls * rate.call) + extension_cost(problem)
+    summed = terms * problem.outputs * sum(span.taps for span in problem.spans)
+    compiled = compiled_rates(problem, summed, primitive(problem))
+    cost = terms * (products * rate.line_product * width(problem) + calls * rate.call) // rate.parts
+    cost += extension_cost(problem)
     if compiled is not None:
         cost = sweep_cost(problem, compiled, terms * products, len(problem.spans) - 1)
     # Two passes' arrays and the sum of terms; complex passes are real ones on parts, copied in and out.

@@ -97,6 +97,7 @@ class EmulatedRuntime:
         array = np.frombuffer(self._allocate(count * dtype.itemsize), dtype, count).reshape(tuple(shape))
         array.view(np.uint8 if array.size else dtype)[...] = 255 if array.size else 0
         known = np.zeros(array.nbytes, np.uint8)
+        self._forget(self.address(array), array.nbytes)
         self._memories.append(_Memory(self.address(array), known))
         return array
 
@@ -104,12 +105,19 @@ class EmulatedRuntime:
         """A copy of `x` with its strides, in memory of this runtime: what it spans ends at the end of the memory."""
         low, high = _bounds(x)
         memory = np.frombuffer(self._allocate(high - low), np.uint8)
+        self._forget(self.address(memory), memory.size)
         # Between the elements of a view lie bytes that are nobody's.
         memory[...] = 255
         offset = self.address(x) - low
         copy = np.ndarray(x.shape, x.dtype, memory, offset, x.strides)
         copy[...] = x
         return copy
+
+    def _forget(self, begin: int, size: int) -> None:
+        """What was where an array comes to lie is gone."""
+        self._memories = [
+            each for each in self._memories if each.begin + each.known.size <= begin or begin + size <= each.begin
+        ]
 
     def upload(self, host: np.ndarray) -> np.ndarray:
         return self.place(np.ascontiguousarray(host))
