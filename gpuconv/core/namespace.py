@@ -166,13 +166,18 @@ def has_double(home: Home) -> bool:
 
 
 def is_traced(x: Any, library: str) -> bool:
-    """True while values do not exist: JAX tracers, torch tensors inside torch.func or torch.compile or on "meta"."""
+    """True while values do not exist: JAX tracers, torch tensors on "meta" or inside torch.func, torch.compile, torch.fx."""
     if library == "jax":
         return isinstance(x, sys.modules["jax"].core.Tracer)
     if library == "torch":
         torch = sys.modules["torch"]
-        wrapped = torch._C._functorch.is_functorch_wrapped_tensor(x)
-        return bool(wrapped) or x.device.type == "meta" or torch.compiler.is_compiling()
+        if torch.compiler.is_compiling() or x.device.type == "meta":
+            return True
+        # Fake tensors, torch.fx and others that watch every operation: some of their values are not to be had.
+        if type(x).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__:
+            return True
+        is_watched = torch.utils._python_dispatch.is_in_torch_dispatch_mode()
+        return bool(is_watched or torch._C._functorch.is_functorch_wrapped_tensor(x))
     return False
 
 
