@@ -2,8 +2,8 @@
 
 With ``y[i] = sum_j w[j] x~[first + i + j]`` and g the gradient of a loss by y,
 
-* the gradient by x~ is the full correlation of g with the reversed, conjugated weights; what lies beyond the ends of x
-  is folded back to the samples it was copied from, and what is a fill value is dropped;
+* the gradient by x~ is the correlation of g with the reversed, conjugated weights; what lies beyond the ends of x is
+  folded back to the samples it was copied from, and what is a fill value is dropped;
 * the gradient by w is ``sum_i conj(x~[first + i + j]) g[i]``.
 
 Both are made of calls that torch can differentiate, so that gradients have gradients.
@@ -24,14 +24,14 @@ from gpuconv.backends.generic.separable import fill_first
 from gpuconv.backends.generic.windows import window
 from gpuconv.backends.torch_engines import engine_library, engine_row, why_not
 from gpuconv.backends.torch_memory import replace_tensors, run_on_engine, tensors_in
-from gpuconv.core.boundary import Span, extend_all, fold_all
+from gpuconv.core.boundary import Span, extend_all, fold, pieces
 from gpuconv.core.dtypes import DtypeRule
 from gpuconv.core.frequencies import fast_length
 from gpuconv.core.namespace import dtype_name, home_of
 from gpuconv.core.problem import KernelFacts, Problem
 
 # Taps from which the gradient by the weights goes through transforms, instead of one product of all samples per tap.
-TRANSFORMED_FROM = 32
+TRANSFORMED_FROM = 16
 
 
 def run_undifferentiated(primitive: str, x: torch.Tensor, arguments: tuple[Any, ...]) -> torch.Tensor:
@@ -103,18 +103,21 @@ class Correlation:
         return total
 
     def adjoint(self) -> Correlation:
-        """Full correlation with reversed weights: from the outputs to the extended samples."""
+        """Correlation of outputs with reversed weights: up to the samples, or the extended ones of `folded` axes."""
         spans = tuple(
-            Span(span.axis, span.count, span.taps, 1 - span.taps, span.length, "constant") for span in self.spans
+            Span(span.axis, span.count, span.taps, 1 - span.taps, span.length, "constant")
+            if is_folded(span)
+            else Span(span.axis, span.count, span.taps, 1 - span.taps - span.first, span.size, "constant")
+            for span in self.spans
         )
-        return replace(self, spans=spans, cval=0, options=tuple(map(self._adjoint_lengths, self.options)))
-
-    def _adjoint_lengths(self, lengths: Sequence[int]) -> tuple[int, ...]:
-        """One block where the forward correlation was one block, else blocks of its lengths."""
-        return tuple(
-            fast_length(span.length + span.taps - 1) if length >= span.length else length
-            for length, span in zip(lengths, self.spans, strict=True)
+        lengths = tuple(
+            tuple(
+                fast_length(after.length) if length >= before.length else length
+                for length, before, after in zip(option, self.spans, spans, strict=True)
+            )
+            for option in self.options
         )
+        return replace(self, spans=spans, cval=0, options=lengths)
 
     def runs_on_engine(self, x: torch.Tensor, weights: Any) -> bool:
         """Whether the engine takes this on x, where nobody has asked it before."""
@@ -155,11 +158,39 @@ def real(values: torch.Tensor) -> torch.Tensor:
 def image_gradient(gradient: torch.Tensor, weights: Any, context: Any) -> torch.Tensor:
     """Gradient by x: ``fold(sum_j conj(w[j]) g[m - j])``."""
     adjoint = context.correlation.adjoint()
-    reversed_weights = reverse(weights)
     call = adjoint if adjoint.runs_on_engine(gradient, weights) else adjoint.in_generic
-    extended = call(gradient, reversed_weights)
-    extended = extended if context.is_complex else real(extended)
-    return fold_all(home_of(extended).xp, extended, context.correlation.spans)
+    result = call(gradient, reverse(weights))
+    result = result if context.is_complex else real(result)
+    for span in filter(is_folded, context.correlation.spans):
+        result = fold_in_place(result, span)
+    return result
+
+
+def is_folded(span: Span) -> bool:
+    """Whether samples of an axis are read once more beyond its ends."""
+    return span.boundary != "constant" and not span.inside
+
+
+def fold_in_place(extended: torch.Tensor, span: Span) -> torch.Tensor:
+    """`fold`, a view of `extended`, whose ends are added to it where they were copied from."""
+    parts, position, whole = [], 0, None
+    for piece in pieces(span.boundary, span.size, span.first, span.first + span.length):
+        part = extended.narrow(span.axis, position, piece.count)
+        position += piece.count
+        if (piece.start, piece.step, piece.count) == (0, 1, span.size) and whole is None:
+            whole = part
+        else:
+            parts.append((piece, part))
+    if whole is None:  # not every sample is read in order: there is nothing to add to
+        return fold(home_of(extended).xp, extended, span)
+    for piece, part in parts:
+        start, count = piece.start or 0, piece.count
+        if piece.step == 0:
+            part, count = part.sum(dim=span.axis, keepdim=True), 1
+        elif piece.step == -1:
+            part, start = part.flip(span.axis), start - count + 1
+        whole.narrow(span.axis, start, count).add_(part)
+    return whole
 
 
 def reverse(weights: Any) -> Any:
