@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,17 @@ def run_on_engine(function: Callable[..., Any], x: torch.Tensor, weights: Any, *
     On CUDA the engine works on torch's current stream for the device of `x`, where torch has put what comes before
     and will put what comes after: nobody waits.
     """
+    # torch.compile would follow the engine's code. To load it takes seconds: where nobody has, it is not at work.
+    run = _apart_from_compilation() if "torch._dynamo" in sys.modules else _run
+    return run(function, x, weights, *rest)
+
+
+@cache
+def _apart_from_compilation() -> Callable[..., torch.Tensor]:
+    return torch.compiler.disable(_run)
+
+
+def _run(function: Callable[..., Any], x: torch.Tensor, weights: Any, *rest: Any) -> torch.Tensor:
     if x.device.type == "cuda":
         return _run_on_cupy(function, x, weights, rest)
     lent = to_numpy(x)

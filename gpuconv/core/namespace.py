@@ -166,7 +166,7 @@ def has_double(home: Home) -> bool:
 
 
 def is_traced(x: Any, library: str) -> bool:
-    """True while values do not exist: JAX tracers, torch tensors on "meta" or inside torch.func, torch.compile, torch.fx."""
+    """True while values do not exist: JAX tracers; torch tensors on "meta", in torch.func, torch.compile, torch.fx."""
     if library == "jax":
         return isinstance(x, sys.modules["jax"].core.Tracer)
     if library == "torch":
@@ -176,9 +176,14 @@ def is_traced(x: Any, library: str) -> bool:
         # Fake tensors, torch.fx and others that watch every operation: some of their values are not to be had.
         if type(x).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__:
             return True
-        is_watched = torch.utils._python_dispatch.is_in_torch_dispatch_mode()
-        return bool(is_watched or torch._C._functorch.is_functorch_wrapped_tensor(x))
+        return is_transformed(x) or bool(torch.utils._python_dispatch.is_in_torch_dispatch_mode())
     return False
+
+
+def is_transformed(tensor: Any) -> bool:
+    """True for torch tensors that stand for others: inside torch.func, and gradients of many losses at once."""
+    functorch = sys.modules["torch"]._C._functorch
+    return bool(functorch.is_functorch_wrapped_tensor(tensor) or functorch.is_legacy_batchedtensor(tensor))
 
 
 def is_lazy(home: Home) -> bool:
