@@ -90,7 +90,7 @@ def gaussian(
     gaussians = read_gaussians(sigma, Cut(truncate, radius, kind), image)
     orders = spread("order", order, len(image.axes), read_order)
     taps = [gaussians.taps(position, own) for position, own in enumerate(orders)]
-    return convolve_separable(image.given, taps, **image.edges, out=out)
+    return image.home.returned(convolve_separable(image.given, taps, **image.edges, out=out), out)
 
 
 def gaussian_laplace(
