@@ -142,3 +142,16 @@ def test_borders_are_put_back(monkeypatch):
     assert set(seen) == {5, borders.NEVER}
     assert list(row["relative"]) == ["5", "infinite"]
     assert row["relative"]["5"] == 1.0
+
+
+def test_the_constants_of_torch_are_those_of_tensors_that_are_not_lent():
+    """Others have the constants of the engine that they are lent to."""
+    torch = pytest.importorskip("torch")
+    x, kernel = torch.rand(9, 9), np.ones((3, 3))
+    before = gpuconv.plan_convolution(x, kernel)
+    with rates.tensors_not_lent():
+        inside = gpuconv.plan_convolution(x, kernel)
+        assert inside.backend == "generic"
+    assert before.backend == "torch"
+    assert inside.cost != before.cost
+    assert gpuconv.plan_convolution(x, kernel).estimates == before.estimates

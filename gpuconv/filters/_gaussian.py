@@ -88,7 +88,7 @@ def gaussian(
     """
     image = read_filtered(x, Edges(axes, boundary, cval))
     taps = read_lines(sigma, order, Cut(truncate, radius, kind), image)
-    return convolve_separable(image.given, taps, **image.edges, out=out)
+    return image.home.returned(convolve_separable(image.given, taps, **image.edges, out=out), out)
 
 
 def gaussian_laplace(

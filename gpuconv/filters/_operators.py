@@ -308,21 +308,22 @@ def laplace(
     >>> filters.laplace(np.array([0, 1, 4, 9, 16])).tolist()
     [1, 2, 2, 2, -7]
     """
-    x, _ = read_image(x)
+    x, home = read_image(x)
     axes = read_filter_axes(axes, x.ndim)
     kernel = kernels.laplacian(ndim=len(axes), neighbours=neighbours, scale=scale)
-    return convolve(x, kernel, axes=axes, boundary=boundary, cval=cval, out=out)
+    return home.returned(convolve(x, kernel, axes=axes, boundary=boundary, cval=cval, out=out), out)
 
 
 def _slope(operator: str, x: Any, axis: Any, scale: str, edges: Edges, out: Any, *, origin: Any = 0) -> Any:
-    x, _ = read_image(x)
+    x, home = read_image(x)
     axes = read_filter_axes(edges.axes, x.ndim)
     axis = read_axes(read_integer("axis", axis), x.ndim)[0]
     if axis not in axes:
         remedy = f"Name one of them: {', '.join(map(str, axes))}"
         raise ValueError(refusal("axis must be among axes", f"got axis {axis} and axes {axes}", remedy))
     kernel = operator_kernel(operator, axes.index(axis), len(axes), scale)
-    return convolve(x, kernel, axes=axes, boundary=edges.boundary, cval=edges.cval, origin=origin, out=out)
+    result = convolve(x, kernel, axes=axes, boundary=edges.boundary, cval=edges.cval, origin=origin, out=out)
+    return home.returned(result, out)
 
 
 def operator_kernel(operator: str, position: int, count: int, scale: str) -> Any:

@@ -27,7 +27,7 @@ def deliver(result: Any, home: Home, problem: Problem, out: Any) -> Any:
         if dtype_name(result.dtype) == problem.rule.result:
             return result
         with np.errstate(over="ignore"):  # half precision may round to infinity
-            return cast(home, result, problem.rule.result)
+            return home.returned(cast(home, result, problem.rule.result))
     # The result is complete before the first write, so that `out` may be the input itself.
     with np.errstate(over="ignore", invalid="ignore"):
         out[...] = convert(home, result, dtype_name(out.dtype))

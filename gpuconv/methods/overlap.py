@@ -10,7 +10,7 @@ from gpuconv.core.boundary import Span
 from gpuconv.core.frequencies import fast_length
 from gpuconv.core.problem import Problem
 from gpuconv.methods import fft
-from gpuconv.methods.costs import Estimate, within_limit
+from gpuconv.methods.costs import RATES, Estimate, rates, within_limit
 
 primitive = fft.primitive
 
@@ -56,7 +56,7 @@ def _even_length(span: Span, length: int) -> int:
 
 def _leaves_cache(problem: Problem, factor: int) -> bool:
     """True for blocks that a CPU would do better to cut shorter."""
-    if problem.library not in ("numpy", "dask"):
+    if problem.library != "dask" and rates(problem) is not RATES["numpy"]:
         return False
     longest = LONGEST_CACHED if len(problem.spans) == 1 else LARGEST_CACHED
     return factor > 4 and prod(factor * span.taps for span in problem.spans) > longest
