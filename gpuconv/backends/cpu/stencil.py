@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gpuconv.backends.cpu import compiled
 from gpuconv.backends.generic.stencil import CLOSED, AxisFluxes, FluxOperator, StepsProblem, along
 
 
@@ -19,6 +20,10 @@ def diffuse_steps(u: np.ndarray, operator: FluxOperator, lengths: Sequence[float
     """``u = u + length * diffusion_rate(u)`` for one length after the other."""
     if not lengths:
         return u
+    if _why_not_compiled(u, operator, len(lengths)) is None:
+        from gpuconv.backends.cpu import stencil_steps
+
+        return stencil_steps.diffuse_steps(u, operator, lengths)
     steps = _Steps(u, operator)
     u = u.copy()
     for length in lengths:
@@ -31,6 +36,16 @@ def diffuse_steps(u: np.ndarray, operator: FluxOperator, lengths: Sequence[float
 def diffusion_rate(u: np.ndarray, operator: FluxOperator) -> np.ndarray:
     """``sum over axes of inverse_volume * (what enters each cell) + source``, of the shape of u."""
     return _Steps(u, operator).rate(u)
+
+
+def _why_not_compiled(u: np.ndarray, operator: FluxOperator, steps: int) -> str | None:
+    """Why compiled loops do not take these steps; None if they do."""
+    axes = len(operator.axes)
+    if any(part.forward is not part.backward for part in operator.axes):
+        return "what flows with the medium is summed face by face"
+    if axes > 3 or {part.axis for part in operator.axes} != set(range(-axes, 0)):
+        return "compiled loops walk along the last axes, three at most"
+    return compiled.why_not(u.size * steps * (2 * axes + 1), u.dtype)
 
 
 class _Steps:
