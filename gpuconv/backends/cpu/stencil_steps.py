@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.cpu import stencil_rows, stencil_waves
+from gpuconv.backends.cpu import compiled, stencil_rows, stencil_waves
 from gpuconv.backends.cpu.axis import aligned
 from gpuconv.backends.cpu.bands import launch
 from gpuconv.backends.cpu.compiled import address, band_count, real_dtype
-from gpuconv.backends.cpu.stencil_operator import Cells, entering_of, weights_of
+from gpuconv.backends.cpu.stencil_operator import Cells, Entering, entering_of, weights_of
 from gpuconv.backends.cpu.stencil_rows import entering_address, update_address
-from gpuconv.backends.cpu.stencil_tiles import Tiling, bounds_of, tiling_of
+from gpuconv.backends.cpu.stencil_tiles import Shape, Tiling, bounds_of, registers, tiling_of
+from gpuconv.backends.cpu.stencil_waves import ALIGNMENT, HEADER, IMAGES, VOLUMES
 from gpuconv.backends.generic.stencil import FluxOperator
+from gpuconv.backends.threads import thread_count
 
 
 def diffuse_steps(u: np.ndarray, operator: FluxOperator, lengths: Sequence[float]) -> np.ndarray:
@@ -29,6 +31,11 @@ def diffusion_rate(u: np.ndarray, operator: FluxOperator) -> np.ndarray:
     return _Run(u, operator, np.ones(1, real_dtype(u.dtype)), rate=True).result()
 
 
+def steps_work(size: int, steps: int, axes: int) -> int:
+    """Products of a weight and a cell."""
+    return size * steps * (2 * axes + 1)
+
+
 class _Run:
     """Steps with one operator, and all that has to stay in memory while loops run that know addresses only."""
 
@@ -37,25 +44,19 @@ class _Run:
         self.u = u if u.strides[-1] == u.itemsize else np.ascontiguousarray(u)
         self.lengths = lengths
         parts = sorted(operator.axes, key=lambda part: part.axis)
-        self.count = len(parts)
-        lead = u.ndim - self.count
-        self.periodic = (False,) * (3 - self.count) + tuple(part.periodic for part in parts)
-        self.sizes = (1,) * (3 - self.count) + u.shape[lead:]
-        self.tiling = tiling_of(self.sizes, prod(u.shape[:lead]), u.itemsize, self.periodic, lengths.size, self.count)
-        self.cells = Cells(self.u, self.tiling.margins[3 - self.count :])
+        axes, made_up = len(parts), 3 - len(parts)
+        lead, sizes = u.shape[: u.ndim - axes], (1,) * made_up + u.shape[u.ndim - axes :]
+        periodic = (False,) * made_up + tuple(part.periodic for part in parts)
+        self.shape = Shape(sizes, periodic, axes, prod(lead), u.itemsize)  # type: ignore[arg-type]
+        threaded = steps_work(u.size, lengths.size, axes) >= compiled.THREADED_WORK
+        self.tiling = tiling_of(self.shape, lengths.size, thread_count() if threaded else 1)
+        self.cells = Cells(self.u, self.tiling.margins[made_up:])
         varying, self.weights = weights_of(self.cells, operator)
         self.entering = list(entering_of(self.cells, operator))
-        self.update = update_address(self.cells.real, self.count, varying, rate)
+        self.boxes = np.concatenate([np.zeros(1, np.int64), *map(_box, self.entering)])
+        self.update = update_address(self.cells.real, axes, varying, rate)
         self.enter = entering_address(self.cells.real, rate) if self.entering else 0
-        boxes = [self._box(each) for each in self.entering]
-        self.boxes = np.concatenate(boxes) if boxes else np.zeros(1, np.int64)
-
-    @staticmethod
-    def _box(entering: Any) -> np.ndarray:
-        """What compiled loops are told of what enters besides."""
-        exchange, supply = entering.exchange, entering.supply
-        numbers = [*entering.ends, *exchange.strides[:2], *supply.strides[:2]]
-        return np.concatenate([np.array(numbers, np.int64), np.stack([exchange.starts, supply.starts], 1).reshape(-1)])
+        self.listings: dict[int, _Listing] = {}
 
     def result(self) -> np.ndarray:
         """All steps, some in each sweep from one array into another."""
@@ -63,59 +64,73 @@ class _Run:
         result = np.empty(self.u.shape, self.u.dtype)
         spare = np.empty_like(result) if len(sweeps) > 1 else result
         source = self.u
-        for position, (steps, done) in enumerate(zip(sweeps, accumulate(sweeps, initial=0))):
+        for position, (steps, done) in enumerate(zip(sweeps, accumulate(sweeps, initial=0), strict=False)):
             into = result if (len(sweeps) - position) % 2 else spare
             self._sweep(source, into, steps, done)
             source = into
         return result
 
     def _sweep(self, source: np.ndarray, into: np.ndarray, steps: int, done: int) -> None:
-        tiling, cells, listing = self.tiling, self.cells, _Listing()
-        fields = cells.starts(source)
-        bounds = [bounds_of(*each, steps) for each in zip(self.sizes, tiling.blocks, tiling.margins, tiling.around)]
-        for a, table in enumerate(bounds):
-            strides = [([0, 0, *array.strides])[a - 3] for array in (source, into)]
-            at = listing.add(table)
-            listing.put(stencil_waves.PLANES_AT + a, [self.sizes[a], len(table), self.periodic[a], *strides, at])
-        listing.put(stencil_waves.TOLD_AT, self._told(fields.size))
-        listing.put(stencil_waves.STRIDES_AT, [stride for each in self.weights for stride in each.strides])
-        listing.put(stencil_waves.SOURCES_AT, fields)
-        listing.put(stencil_waves.WEIGHTS_AT, np.concatenate([each.starts for each in self.weights]))
-        rows, row = (int(np.max(table[:, :, 1] - table[:, :, 0])) for table in bounds[1:])
-        pitch = (-(-row * self.u.itemsize // stencil_waves.ALIGNMENT) + 1) * stencil_waves.ALIGNMENT
-        kept, together, scratch = _scratch(tiling, rows, steps, self.count == 3)
-        listing.header[: stencil_waves.PLANES_AT] = [
-            self.update,
-            self.enter,
-            steps,
-            address(self.lengths) + done * self.lengths.itemsize,
-            self.lengths.itemsize,
-            fields.size,
-            prod(self.sizes) * self.u.itemsize,
-            address(into),
-            scratch * pitch,
-            pitch,
-            rows * pitch,
-            kept,
-            together,
-            rows,
-            tiling.around[2],
-            len(self.weights),
-        ]
-        tasks = fields.size * prod(len(table) for table in bounds)
-        work = self.u.size * cells.parts * steps * (2 * self.count + 1)
-        loop = stencil_waves.VOLUMES if self.count == 3 else stencil_waves.IMAGES
-        launch(loop, band_count(work, tasks), listing.numbers())
+        if steps not in self.listings:
+            self.listings[steps] = self._listing(steps)
+        listing, shape = self.listings[steps], self.shape
+        numbers = listing.numbers
+        numbers[stencil_waves.INTO] = address(into)
+        numbers[stencil_waves.LENGTHS] = address(self.lengths) + done * self.lengths.itemsize
+        fields = self.cells.starts(source)
+        numbers[listing.sources : listing.sources + fields.size] = fields
+        for axis, at in enumerate(listing.axes[3 - shape.axes :], -shape.axes):
+            numbers[at + stencil_waves.SOURCE], numbers[at + stencil_waves.RESULT] = source.strides[axis], into.strides[axis]
+        bands = band_count(steps_work(self.u.size * self.cells.parts, steps, shape.axes), listing.tasks)
+        launch(VOLUMES if shape.axes == 3 else IMAGES, bands, numbers)
 
-    def _told(self, fields: int) -> np.ndarray:
-        told = np.zeros(stencil_rows.NUMBERS, np.int64)
-        told[stencil_rows.CELL] = self.u.itemsize
-        told[stencil_rows.BOXES] = address(self.boxes)
-        told[stencil_rows.ENTERING], told[stencil_rows.FIELDS] = len(self.entering), fields
-        told[stencil_rows.WEIGHTS + 1 : stencil_rows.WEIGHTS + 2 * len(self.weights) : 2] = [
-            each.strides[1] for each in self.weights
-        ]
+    def _listing(self, steps: int) -> _Listing:
+        """What the loop is told of a sweep of so many steps, but for the arrays."""
+        tiling, width, unit = self.tiling, self.u.itemsize, registers(self.u.itemsize)
+        shrinking = tuple(range(steps, -1, -1))
+        # Rows do not shrink cell by cell, so that registers go on beginning where lines of the cache do.
+        reaches = shrinking, shrinking, (-(-steps // unit) * unit,) * steps + (0,)
+        cut = zip(self.shape.sizes, tiling.blocks, tiling.margins, tiling.around, reaches, strict=True)
+        bounds = [bounds_of(*each) for each in cut]
+        rows, row = (int(np.max(table[:, :, 1] - table[:, :, 0])) for table in bounds[1:])
+        pitch = (-(-row * width // ALIGNMENT) + 1) * ALIGNMENT
+        kept, together, scratch = _scratch(tiling, rows, steps, self.shape.axes == 3)
+        tables: list[Any] = [*bounds, self._told()]
+        tables += [[stride for each in self.weights for stride in each.strides]]
+        tables += [np.zeros(self.shape.fields), np.concatenate([each.starts for each in self.weights])]
+        tables = [np.asarray(table, np.int64).reshape(-1) for table in tables]
+        axes = [HEADER + a * stencil_waves.AXIS for a in range(3)]
+        places = list(accumulate((table.size for table in tables), initial=axes[-1] + stencil_waves.AXIS))
+        header = [self.update, self.enter, steps, 0, self.lengths.itemsize, self.shape.fields]
+        header += [prod(self.shape.sizes) * width, 0, scratch * pitch, pitch, rows * pitch, kept, together, rows]
+        header += [tiling.around[2], len(self.weights), *axes, *places[3:7]]
+        for a in range(3):
+            header += [self.shape.sizes[a], len(bounds[a]), self.shape.periodic[a], 0, 0, places[a]]
+        tasks = self.shape.fields * prod(len(table) for table in bounds)
+        return _Listing(np.concatenate([np.array(header, np.int64), *tables]), axes, places[5], tasks)
+
+    def _told(self) -> list[int]:
+        """What functions on rows are told, but for what loops fill in."""
+        told = [0] * stencil_rows.NUMBERS
+        told[stencil_rows.CELL], told[stencil_rows.BOXES] = self.u.itemsize, address(self.boxes) + 8
+        told[stencil_rows.ENTERING], told[stencil_rows.FIELDS] = len(self.entering), self.shape.fields
+        for place, each in enumerate(self.weights):
+            told[stencil_rows.WEIGHTS + 2 * place + 1] = each.strides[1]
         return told
+
+
+class _Listing:
+    """What a loop is told: the numbers, where in them axes and sources are listed, and the number of tasks."""
+
+    def __init__(self, numbers: np.ndarray, axes: list[int], sources: int, tasks: int) -> None:
+        self.numbers, self.axes, self.sources, self.tasks = numbers, axes, sources, tasks
+
+
+def _box(entering: Entering) -> np.ndarray:
+    """What functions on rows are told of what enters besides."""
+    exchange, supply = entering.exchange, entering.supply
+    numbers = np.array([*entering.ends, *exchange.strides[:2], *supply.strides[:2]], np.int64)
+    return np.concatenate([numbers, np.stack([exchange.starts, supply.starts], 1).reshape(-1)])
 
 
 def _scratch(tiling: Tiling, rows: int, steps: int, volumes: bool) -> tuple[int, int, int]:
@@ -126,24 +141,3 @@ def _scratch(tiling: Tiling, rows: int, steps: int, volumes: bool) -> tuple[int,
         kept = 1 << (rows - 1).bit_length()
         return kept, rows + steps, 2 * kept
     return tiling.together + 2, tiling.together, steps * (tiling.together + 2)
-
-
-class _Listing:
-    """The array of all that a loop is told: the header, and tables behind it."""
-
-    def __init__(self) -> None:
-        self.header = np.zeros(stencil_waves.HEADER, np.int64)
-        self.tables: list[np.ndarray] = []
-        self.size = stencil_waves.HEADER
-
-    def add(self, table: Any) -> int:
-        """Where the table begins."""
-        self.tables.append(np.asarray(table, np.int64).reshape(-1))
-        self.size += self.tables[-1].size
-        return self.size - self.tables[-1].size
-
-    def put(self, place: int, table: Any) -> None:
-        self.header[place] = self.add(table)
-
-    def numbers(self) -> np.ndarray:
-        return np.concatenate([self.header, *self.tables])
