@@ -68,7 +68,9 @@ class _Cells(_Emitter):
         self.store(value, self.builder.add(address, offset), 0)
 
 
-def _through_row(context: Any, builder: Any, kind: Any, size: Any, prepare: Callable[[_Cells], Any], again: bool) -> Any:
+def _through_row(
+    context: Any, builder: Any, kind: Any, size: Any, prepare: Callable[[_Cells], Any], again: bool
+) -> Any:
     """Emit what ``prepare(registers)`` returns, a function of the offset in bytes, for all offsets of a row.
 
     If cells may be worked on `again`, the last register of a row that fills one overlaps the one before.

@@ -80,7 +80,10 @@ class _Run:
         fields = self.cells.starts(source)
         numbers[listing.sources : listing.sources + fields.size] = fields
         for axis, at in enumerate(listing.axes[3 - shape.axes :], -shape.axes):
-            numbers[at + stencil_waves.SOURCE], numbers[at + stencil_waves.RESULT] = source.strides[axis], into.strides[axis]
+            numbers[at + stencil_waves.SOURCE], numbers[at + stencil_waves.RESULT] = (
+                source.strides[axis],
+                into.strides[axis],
+            )
         bands = band_count(steps_work(self.u.size * self.cells.parts, steps, shape.axes), listing.tasks)
         launch(VOLUMES if shape.axes == 3 else IMAGES, bands, numbers)
 
