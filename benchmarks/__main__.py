@@ -1,4 +1,4 @@
-"""``python -m benchmarks run``, ``renew``, ``table FILE``, ``compare BEFORE AFTER``."""
+"""``python -m benchmarks run``, ``renew``, ``table [FILE]``, ``compare BEFORE AFTER``, ``fit FILE``."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from benchmarks import (
     peers,
     rates,
     report,
+    roofline,
     spectral_peers,
 )
 from benchmarks.libraries import OPENERS, AbsentError, ArrayLibrary, open_library
@@ -72,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--json", type=Path, metavar="FILE", help="where to keep the figures")
     run.add_argument("--quick", action="store_true", help="fewer cases, and less time for each")
     run.add_argument("--patience", type=_positive, default=1.0, metavar="FACTOR", help="more time for each measurement")
+    run.add_argument("--minutes", type=_positive, default=15.0, help="no more random problems for the planner after it")
+    run.add_argument("--resume", action="store_true", help="go on with random problems where a run was ended")
     run.set_defaults(command=run_command)
     renew = commands.add_parser("renew", help="measure the subjects of a page again, one by one, and renew its tables")
     renew.add_argument("--subject", type=_names(RENEWED), default=tuple(RENEWED), metavar="NAME,NAME")
@@ -81,14 +84,17 @@ def _parser() -> argparse.ArgumentParser:
     renew.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER", help="where the figures are kept")
     renew.add_argument("--into", type=Path, default=PAGE, metavar="PAGE", help="where the tables stand")
     renew.set_defaults(command=renew_command)
-    table = commands.add_parser("table", help="print a file of figures as Markdown")
-    table.add_argument("file", type=Path)
+    table = commands.add_parser("table", help="print a file of figures as Markdown; without one, renew the page's tables")
+    table.add_argument("file", type=Path, nargs="?")
     table.add_argument("--into", type=Path, metavar="PAGE", help="put the tables into a page, between its markers")
     table.set_defaults(command=table_command)
     compare = commands.add_parser("compare", help="print what is slower in the second file; exit code 1 if anything is")
     compare.add_argument("before", type=Path)
     compare.add_argument("after", type=Path)
     compare.set_defaults(command=compare_command)
+    fit = commands.add_parser("fit", help="look for constants of the planner that would choose better on a timed grid")
+    fit.add_argument("file", type=Path, help="figures of the subject crossover")
+    fit.set_defaults(command=fit_command)
     return parser
 
 
@@ -122,8 +128,8 @@ def run_command(parsed: argparse.Namespace) -> int:
         return 2
     patience = parsed.patience * (QUICK_PATIENCE if parsed.quick else 1)
     result = {"format": FORMAT, "command": _command(parsed), **machine.describe(), "absent": absent}
-    result["limits"] = machine.measure_limits(rounds=3 if parsed.quick else 15)
-    settings = Settings(parsed.peers, parsed.quick, patience, result["limits"])
+    result["limits"] = roofline.measure(rounds=3 if parsed.quick else 9)
+    settings = Settings(parsed.peers, parsed.quick, patience, result["limits"], parsed.minutes, parsed.resume)
     result["subjects"] = {name: SUBJECTS[name].run(libraries, settings) for name in parsed.subject}
     result["machine"]["load_after"] = machine.load()
     if parsed.json is not None:
