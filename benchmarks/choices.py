@@ -46,7 +46,7 @@ class Scope:
 MODEST = Scope((1000, 2_000_000), (3, 4097))
 
 
-def draw(count: int, scope: Scope = Scope(), seed: int = 20) -> list[dict[str, Any]]:  # noqa: B008 - frozen
+def draw(count: int, scope: Scope = Scope(), seed: int = 20) -> list[dict[str, Any]]:
     """Random problems: 1 to 3 dimensions in turn; the first ones are the same for every `count`."""
     rng = np.random.default_rng(seed)
     return [_draw_one(rng, 1 + index % 3, scope) for index in range(count)]

@@ -89,7 +89,7 @@ def fit(known: Sequence[Replay], name: str, tables: Sequence[str]) -> tuple[dict
 
 
 def _merit(found: dict[str, Any]) -> float:
-    """More problems within the margin are better, and so is less loss over all: a percent of it counts as two of them."""
+    """More problems within the margin are better, and so is less loss over all, a percent as good as two of them."""
     return found["within_margin"] / max(found["count"], 1) - 2 * log(found["geometric_mean_loss"])
 
 

@@ -254,6 +254,8 @@ def _add_shares(row: dict[str, Any], case: Case, limits: dict[str, float]) -> No
     if case.traffic and copies:
         row["share_of_copy"] = case.traffic / row["median_s"] / max(copies)
     ending = "_double" if case.dtype in ("float64", "complex128") else ""
-    peaks = [limits[name] for name in ("multiply_adds_per_s" + ending, f"multiply_adds_per_s{ending}_one") if name in limits]
+    peaks = [
+        limits[name] for name in ("multiply_adds_per_s" + ending, f"multiply_adds_per_s{ending}_one") if name in limits
+    ]
     if case.products and peaks:
         row["share_of_multiply_adds"] = case.products / row["median_s"] / max(peaks)

@@ -72,7 +72,9 @@ def _contender(peer: Peer, work: Work, data: Data, library: ArrayLibrary) -> Con
         return Contender(peer.name, status="absent", reason=str(absent))
     definition = _own_definition(peer, work)
     if is_apart(peer.group, library):
-        return Contender(peer.name, definition=definition, elsewhere=Elsewhere(peer.group, partial(only, peer.name, work)))
+        return Contender(
+            peer.name, definition=definition, elsewhere=Elsewhere(peer.group, partial(only, peer.name, work))
+        )
     return Contender(peer.name, peer.make(module, work, data), library=_returned(peer), definition=definition)
 
 

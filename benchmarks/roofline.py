@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -23,7 +24,7 @@ import numpy as np
 COPY_BYTES = 256 * 2**20
 MATRIX_SIZE = 1024
 # Read by OpenBLAS, MKL, BLIS and Accelerate when they are loaded.
-ONE_THREAD = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")}
+ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"), "1")
 ROOT = Path(__file__).resolve().parents[1]
 # What the figures mean, in the words of the tables.
 WORDS = {
@@ -70,7 +71,7 @@ def _touch_seconds(threads: int, rounds: int) -> float:
 def _shared_out(threads: int, rounds: int, count: int, work: Callable[[slice], Any]) -> float:
     """The shortest time for all parts, one a thread; NumPy lets go of Python's lock in loops like these."""
     edges = [count * part // threads for part in range(threads + 1)]
-    parts = [slice(start, stop) for start, stop in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [slice(start, stop) for start, stop in pairwise(edges)]
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(lambda part: None, parts))
         return min(_seconds(lambda: list(pool.map(work, parts))) for _ in range(rounds))
