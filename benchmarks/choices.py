@@ -166,7 +166,7 @@ def _measure_one(library: ArrayLibrary, problem: dict[str, Any], patience: float
     for name in sorted(usable, key=lambda name: usable[name].cost):
         if _is_fft_again(name, usable):
             continue
-        whole = lambda name=name: gpuconv.convolve(x, kernel, boundary=boundary, method=name)  # noqa: E731
+        whole = _call(x, kernel, boundary, name)
         scaled = _scaled_up(library, x, kernel, boundary, name, usable[name].cost * 1e-12, seconds)
         if scaled is None:
             calls[name] = whole
@@ -190,6 +190,10 @@ def _measure_one(library: ArrayLibrary, problem: dict[str, Any], patience: float
     }
 
 
+def _call(x: Any, kernel: np.ndarray, boundary: str, method: str) -> Callable[[], Any]:
+    return lambda: gpuconv.convolve(x, kernel, boundary=boundary, method=method)
+
+
 def _is_fft_again(name: str, usable: dict[str, Estimate]) -> bool:
     """True for overlap-save with a single block, which is the fft method under another name."""
     return name == "overlap" and "fft" in usable and usable["overlap"].lengths == usable["fft"].lengths
@@ -207,7 +211,7 @@ def _scaled_up(
     if part > x.shape[axis] // 2:
         return None
     piece = x[(slice(None),) * axis + (slice(0, part),)]
-    scaled = _first_times(library, lambda: gpuconv.convolve(piece, kernel, boundary=boundary, method=name))
+    scaled = _first_times(library, _call(piece, kernel, boundary, name))
     scaled *= x.shape[axis] / part
     return scaled if scaled > SLOW * best else None
 
