@@ -11,7 +11,7 @@ from math import prod
 
 from gpuconv.backends import registry
 from gpuconv.backends.gpus import Gpu, gpu
-from gpuconv.core.dtypes import ITEMSIZE
+from gpuconv.core.dtypes import ITEMSIZE, is_complex
 from gpuconv.core.problem import Problem
 
 
@@ -64,7 +64,7 @@ RATES = {
     # Large work on NumPy arrays where numba is installed: compiled loops, on two threads. `copy` is a sample that a
     # sweep reads and writes; transforms are those of "numpy". Windows of float32, 2048^2: 3x3 1.15 ms, 5x5 1.66,
     # 9x9 4.05, 15x15 9.7, 31x31 37; 128^3: 3^3 1.25, 5^3 3.4, 7^3 7.7.
-    "numba": Rates(10, 20, 240, 600, 60_000_000, 0, "python -m benchmarks run --subject compiled"),
+    "numba": Rates(10, 12, 240, 400, 90_000_000, 0, "benchmarks/results/crossover-cpu.json"),
     "array_api_strict": Rates(370, 260, 300, 820, 30_000_000, 2, _MEASURED),
     # Tensors that are not lent to the engine for NumPy arrays.
     "torch": Rates(140, 140, 170, 470, 6_700_000, 2, _MEASURED),
@@ -153,14 +153,47 @@ def compiled_rates(problem: Problem, products: int, primitive: str) -> Rates | N
 def sweep_cost(problem: Problem, rate: Rates, products: int, sweeps: int) -> int:
     """Cost of `products` of passes along axes on compiled loops, which go `sweeps` times through memory."""
     samples = max(problem.outputs, prod(problem.shape))
-    return ((products * rate.line_product + samples * sweeps * rate.copy) * width(problem) + rate.call) // rate.parts
+    cost = (products * rate.line_product + samples * sweeps * rate.copy) * width(problem) + sweeps * rate.call
+    return cost // rate.parts
 
 
 def window_cost(problem: Problem, rate: Rates, products: int) -> int:
     """Cost of `products` of a window of two or three axes on compiled loops, which read the image once."""
-    # A third of a sweep's samples: nothing is kept between passes. Twice a sweep's start, most of it Python.
-    cost = (products * rate.product + problem.outputs * rate.copy // 3) * width(problem) + 2 * rate.call
-    return cost // rate.parts
+    # Rows around a window are read again, more of them the more axes there are. Twice a sweep's start, mostly Python.
+    samples = problem.outputs * rate.copy * 5 * (len(problem.spans) - 1) // 8
+    return ((products * rate.product + samples) * width(problem) + 2 * rate.call) // rate.parts
+
+
+# What SciPy's loop along an axis does beside the products of a line of NumPy arrays, in products a sample: it copies
+# lines in and out.
+LINE_COPIES = 3
+
+
+def line_products(problem: Problem, samples: int, taps: int) -> int:
+    """Products of a pass along an axis, and what counts as such."""
+    return samples * (taps + LINE_COPIES if rates(problem) is RATES["numpy"] else taps)
+
+
+def line_width(problem: Problem) -> int:
+    """Work per product along an axis relative to real single precision; SciPy's loop sums all in double precision."""
+    if rates(problem) is not RATES["numpy"]:
+        return width(problem)
+    return 2 if is_complex(problem.rule.accumulator) else 1
+
+
+def small_window_cost(problem: Problem, rate: Rates) -> int | None:
+    """Cost of a window in SciPy's loop, which small work on NumPy arrays takes; None for other windows."""
+    if rate is not RATES["numpy"]:
+        return None
+    from gpuconv.backends.cpu.windows import SCIPY_WORK
+
+    taps = problem.kernel.taps
+    if problem.outputs * taps > SCIPY_WORK:
+        return None
+    # It lists where every tap reads for every position near an end: a window as large as the image has as many lists
+    # as samples. Medians over 159 random windows: 583 ps a product, 8,100 ps an entry, 6,300 ps a sample.
+    near = prod(min(span.count, span.taps) for span in problem.spans) * taps
+    return (problem.outputs * (taps + 10) + 14 * near) * rate.product + rate.call
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,12 @@ from gpuconv.methods.costs import (
     compiled_rates,
     extension_cost,
     extension_memory,
+    line_products,
+    line_width,
     rates,
     result_memory,
     scratch_memory,
+    small_window_cost,
     sweep_cost,
     width,
     window_cost,
@@ -40,11 +43,25 @@ def estimate(problem: Problem) -> Estimate:
     if compiled is not None:
         memory = cast_memory(problem) + result_memory(problem) + block_memory(problem)
         return Estimate(_compiled_cost(problem, compiled), memory, local_bound(problem, taps))
-    per_product = rate.line_product if len(problem.spans) == 1 else rate.product
-    cost = problem.outputs * taps * per_product * width(problem) + rate.call * (1 + rate.calls_per_tap * taps)
-    cost = cost // rate.parts + extension_cost(problem)
+    cost = _line_cost(problem, rate) if len(problem.spans) == 1 else _window_cost(problem, rate)
     memory = cast_memory(problem) + extension_memory(problem) + scratch_memory(problem) + result_memory(problem)
     return Estimate(cost, memory, local_bound(problem, taps))
+
+
+def _line_cost(problem: Problem, rate: Rates) -> int:
+    taps = problem.kernel.taps
+    products = line_products(problem, problem.outputs, taps) * rate.line_product * line_width(problem)
+    return (products + rate.call * (1 + rate.calls_per_tap * taps)) // rate.parts + extension_cost(problem)
+
+
+def _window_cost(problem: Problem, rate: Rates) -> int:
+    small = small_window_cost(problem, rate)
+    if small is not None:
+        return small
+    taps = problem.kernel.taps
+    # Slices of NumPy arrays: half a call for each tap, beside its products.
+    calls = rate.call * (1 + rate.calls_per_tap * taps) if rate.calls_per_tap else rate.call * (2 + taps) // 2
+    return (problem.outputs * taps * rate.product * width(problem) + calls) // rate.parts + extension_cost(problem)
 
 
 def _compiled_cost(problem: Problem, rate: Rates) -> int:

@@ -23,7 +23,7 @@ from numba.extending import intrinsic
 
 from gpuconv.backends.cpu.bands import numbers_at
 from gpuconv.backends.cpu.compiling import compiled_address
-from gpuconv.backends.cpu.vectors import INDEX, _Emitter, caller
+from gpuconv.backends.cpu.vectors import INDEX, Emitter, caller
 
 # Vectors between two tests for the end of a row.
 VECTORS = 2
@@ -43,7 +43,7 @@ BOX = 10
 call_rows = caller(1)
 
 
-class _Cells(_Emitter):
+class _Cells(Emitter):
     """Registers of `lanes` neighbouring real numbers; 0 lanes fill one."""
 
     def __init__(self, context: Any, builder: Any, kind: Any, lanes: int) -> None:
