@@ -113,8 +113,13 @@ def _lines(band: int, bands: int, table: int) -> None:
     layout: size, first, stride, channels, channel stride, source, destination, lines of the outer and inner loop,
     their strides in source and destination, outputs per line, outputs per block.
     """
-    sums, taps, fill = listed(table, 0), listed(table, 1), listed(table, 2)
-    layout, edges, formats = listed(table, 3), (listed(table, 4), listed(table, 5)), listed(table, 6)
+    zero = np.int64(0)  # numba would compile `listed` anew for every position that it knows beforehand
+    sums, taps, fill = listed(table, zero), listed(table, zero + 1), listed(table, zero + 2)
+    layout, edges, formats = (
+        listed(table, zero + 3),
+        (listed(table, zero + 4), listed(table, zero + 5)),
+        listed(table, zero + 6),
+    )
     size, first, stride, channels, channel_stride = layout[0], layout[1], layout[2], layout[3], layout[4]
     source, destination, outer, lines = layout[5], layout[6], layout[7], layout[8]
     count, block, width = layout[13], layout[14], sums[2]
@@ -169,8 +174,14 @@ def _columns(band: int, bands: int, table: int) -> None:
     layout: size, first, stride of rows in the source, of rows in the result, samples per row, source, destination,
     outer and inner loop, their strides in source and destination, output rows, rows and samples of a block.
     """
-    sums, taps, fill = listed(table, 0), listed(table, 1), listed(table, 2)
-    layout, before, after, formats = listed(table, 3), listed(table, 4), listed(table, 5), listed(table, 6)
+    zero = np.int64(0)  # numba would compile `listed` anew for every position that it knows beforehand
+    sums, taps, fill = listed(table, zero), listed(table, zero + 1), listed(table, zero + 2)
+    layout, before, after, formats = (
+        listed(table, zero + 3),
+        listed(table, zero + 4),
+        listed(table, zero + 5),
+        listed(table, zero + 6),
+    )
     size, first, stride, pitch, across = layout[0], layout[1], layout[2], layout[3], layout[4]
     source, destination, outer, lines = layout[5], layout[6], layout[7], layout[8]
     count, block, strip, width = layout[13], layout[14], layout[15], sums[2]

@@ -137,9 +137,20 @@ def sum_rows(sums: Any, plane: Any, formats: Any) -> Any:
 def _planes(band: int, bands: int, table: int) -> None:
     """layout: banks, size, first, stride of rows in the source and in the result, source, destination, planes, their
     strides in source and destination, output rows, rows of a block. `top` and `end` extend the first axis."""
-    sums, down, along, fill = listed(table, 0), listed(table, 1), listed(table, 2), listed(table, 3)
-    layout, plane, top, end = listed(table, 4), listed(table, 5), listed(table, 6), listed(table, 7)
-    before, after, formats = listed(table, 8), listed(table, 9), listed(table, 10)
+    zero = np.int64(0)  # see `loops`
+    sums, down, along, fill = (
+        listed(table, zero),
+        listed(table, zero + 1),
+        listed(table, zero + 2),
+        listed(table, zero + 3),
+    )
+    layout, plane, top, end = (
+        listed(table, zero + 4),
+        listed(table, zero + 5),
+        listed(table, zero + 6),
+        listed(table, zero + 7),
+    )
+    before, after, formats = listed(table, zero + 8), listed(table, zero + 9), listed(table, zero + 10)
     banks = np.array((0, layout[0]))
     size, first, stride, pitch, source, destination = layout[1], layout[2], layout[3], layout[4], layout[5], layout[6]
     planes, count, block, width = layout[7], layout[10], layout[11], sums[2]
@@ -178,10 +189,21 @@ def _volumes(band: int, bands: int, table: int) -> None:
     """layout: banks, size, first, stride of planes in the source and in the result, source, destination, volumes, their
     strides in source and destination, output planes; size, first, stride of rows in the source and in the result,
     output rows. `front` and `back` extend the first axis, `top` and `end` the second."""
-    sums, depth, down, along = listed(table, 0), listed(table, 1), listed(table, 2), listed(table, 3)
-    fill, layout, plane = listed(table, 4), listed(table, 5), listed(table, 6)
-    front, back, top, end = listed(table, 7), listed(table, 8), listed(table, 9), listed(table, 10)
-    before, after, formats = listed(table, 11), listed(table, 12), listed(table, 13)
+    zero = np.int64(0)
+    sums, depth, down, along = (
+        listed(table, zero),
+        listed(table, zero + 1),
+        listed(table, zero + 2),
+        listed(table, zero + 3),
+    )
+    fill, layout, plane = listed(table, zero + 4), listed(table, zero + 5), listed(table, zero + 6)
+    front, back, top, end = (
+        listed(table, zero + 7),
+        listed(table, zero + 8),
+        listed(table, zero + 9),
+        listed(table, zero + 10),
+    )
+    before, after, formats = listed(table, zero + 11), listed(table, zero + 12), listed(table, zero + 13)
     volumes, count, rows, stride, width = layout[7], layout[10], layout[11], layout[13], sums[2]
     across = plane[0] * plane[3]
     pitch = across * width
