@@ -75,6 +75,17 @@ def test_calls_agree_with_the_processor(device, rng, name, dtype):
     assert_close(np.asarray(result), expected, taps=200, scale=scale, case=name)
 
 
+@pytest.mark.parametrize("operator", ["sobel", "prewitt", "scharr", "roberts"])
+def test_slopes_of_an_operator_read_the_image_once(device, rng, operator):
+    x = rng.random((40, 50))
+    result = filters.gradient_magnitude(x, operator=operator)
+    kernels = [launch.kernel for launch in device.launches]
+    assert len(kernels) == (1 if operator != "roberts" else 2)
+    with gpuconv.use_backend("generic"):
+        expected = filters.gradient_magnitude(x, operator=operator)
+    assert_close(result, expected, tolerance=1e-14)
+
+
 @pytest.mark.parametrize("method", ["direct", "separable", "fft"])
 def test_out_may_be_the_image_itself_and_is_rounded_once(device, rng, method):
     x = image_of(rng, (30, 40), "uint8")
