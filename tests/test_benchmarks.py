@@ -177,6 +177,19 @@ def test_a_wrong_result_and_worse_choices_are_regressions(result):
     assert report.faults(result) == []
 
 
+def test_more_memory_and_slower_first_calls_are_regressions(result):
+    row = {"operation": "smooth", "cold_processor_s": 4.0, "cached_processor_s": 0.2}
+    result["subjects"]["start"] = {"cases": [], "choices": [], "starts": [row]}
+    after = _changed(result, peak_bytes=7 * 2**20)
+    after["subjects"]["start"]["starts"] = [row | {"cached_processor_s": 0.4}]
+    worse, _ = regressions.compare(result, after)
+    assert worse == [
+        "methods: numpy: a case: peak memory 4 MiB -> 7 MiB",
+        "start: smooth: first call with everything compiled: 200 ms -> 400 ms of the processor",
+    ]
+    assert regressions.compare(result, _changed(result, peak_bytes=5 * 2**20)) == ([], [])
+
+
 def test_what_cannot_be_compared_is_said(result):
     other = json.loads(json.dumps(result))
     other["machine"]["processor"] = "A Slide Rule"
@@ -396,6 +409,12 @@ def test_the_committed_figures_are_those_of_this_planner():
     for library in named:
         current = {name: getattr(costs.RATES[library], name) for name in rates.CONSTANTS}
         assert measured[library]["planner"] == current, f"measure again after changing the constants of {library}"
+    assert costs.RATES["numba"].source == "benchmarks/results/crossover-cpu.json"
+    for row in json.loads((FOLDER / "crossover-cpu.json").read_text(encoding="utf-8"))["subjects"]["crossover"][
+        "rates"
+    ]:
+        current = {name: getattr(costs.RATES["numba"], name) for name in rates.CONSTANTS}
+        assert row["planner"] == current, "measure again after changing the constants of compiled loops"
 
 
 def test_the_committed_choices_are_mostly_right():
