@@ -33,7 +33,7 @@ types: $(VENV)/.test
 	$(RUN) -m mypy
 
 # The quick set of the benchmarks on this machine, in under ten minutes.
-bench: $(VENV)/.test
+bench: $(VENV)/.bench
 	$(RUN) -m benchmarks run --quick --json benchmarks/results/local/bench.json
 
 # The pages, the reference and the gallery as HTML in build/docs, made without a network; a warning, a dead link or an
@@ -66,6 +66,10 @@ $(VENV)/.images: pyproject.toml | $(VENV)/.python
 $(VENV)/.test: pyproject.toml | $(VENV)/.python
 	$(PIP_INSTALL) $(TORCH)
 	$(PIP_INSTALL) --editable '.[test]'
+	@touch $@
+
+$(VENV)/.bench: pyproject.toml | $(VENV)/.test
+	$(PIP_INSTALL) --editable '.[bench]'
 	@touch $@
 
 $(VENV)/.docs: pyproject.toml | $(VENV)/.python

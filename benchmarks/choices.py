@@ -28,8 +28,8 @@ HOPELESS = 2.0
 # A method predicted to take both this long and this many times the fastest one measured so far is first tried on
 # `PART` of the samples. Where that, scaled up, is over SLOW times the fastest, the scaled time stands.
 LONG_SECONDS, LONG_TIMES, PART, SLOW = 0.05, 8.0, 16, 4.0
-# A method is first called so often, but no more after so many seconds.
-CALLS, LONG_CALL = 5, 1.0
+# A method is first called so often, but no more after so many seconds; and only once where that takes too long.
+CALLS, LONG_CALL, HOPELESS_CALL = 5, 0.5, 10.0
 BOUNDARIES = ("constant", "reflect", "mirror", "nearest", "wrap")
 EFFORT = Effort(seconds=0.2, fewest=5, most=30)
 
@@ -152,8 +152,9 @@ def score_with(
 
 def plan_of(library: ArrayLibrary, problem: dict[str, Any]) -> Plan:
     """The planner's choice for a problem, whose image is not made for it."""
-    x = library.from_host(np.broadcast_to(np.zeros((), problem["dtype"]), problem["shape"]))
-    return gpuconv.plan_convolution(x, kernel_of(problem), boundary=problem["boundary"])
+    one, shape = np.zeros(1, problem["dtype"]), problem["shape"]
+    image = np.lib.stride_tricks.as_strided(one, shape, (0,) * len(shape))
+    return gpuconv.plan_convolution(library.from_host(image), kernel_of(problem), boundary=problem["boundary"])
 
 
 def _measure_one(library: ArrayLibrary, problem: dict[str, Any], patience: float) -> dict[str, Any]:
@@ -217,14 +218,14 @@ def _scaled_up(
 
 
 def _first_times(library: ArrayLibrary, call: Callable[[], Any]) -> float:
-    """The shortest of some calls; the first one, which plans and may compile, is the only one where it is long."""
-    start = perf_counter()
-    best = float("inf")
-    for _ in range(CALLS):
-        best = min(best, library.seconds(call, 1))
-        if perf_counter() - start > LONG_CALL:
-            break
-    return best
+    """The shortest of some calls; the very first, which imports, plans and compiles, only where it is all there is."""
+    first = library.seconds(call, 1)
+    if first > HOPELESS_CALL:
+        return first
+    start, times = perf_counter(), []
+    while len(times) < CALLS and (not times or perf_counter() - start < LONG_CALL):
+        times.append(library.seconds(call, 1))
+    return min(times)
 
 
 def _close(calls: dict[str, Callable[[], Any]], seconds: dict[str, float]) -> list[str]:

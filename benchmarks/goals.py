@@ -150,6 +150,8 @@ def _row(goal: Goal, found: dict[tuple[str, str], dict[str, Any]]) -> tuple[floa
         return 1e9, [goal.work, goal.against, "", *fixed, "not measured"]
     ratio, disturbed = min(ratios)
     verdict = "missed" if ratio < goal.least else "reached" if ratio < goal.aim else "aim reached"
+    if any((goal.subject, case) not in found for case in goal.cases):
+        verdict += ", of a part of it"
     shown = f"({ratio:.2f})" if disturbed else f"{ratio:.2f}"
     return ratio / goal.least, [goal.work, goal.against, shown, *fixed, verdict]
 

@@ -138,6 +138,8 @@ def _too_slow(products: int) -> str | None:
 def _ndimage_why_not(work: Work) -> str | None:
     if work.outer:
         return "one pass per axis is the comparison for outer products"
+    if len(work.kernel) == 1:
+        return "convolve1d is the comparison along one axis"
     return _truncating(work) or _even(work) or _too_slow(work.products)
 
 

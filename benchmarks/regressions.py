@@ -1,4 +1,4 @@
-"""Two results against each other: what became slower than its peers did."""
+"""Two results against each other: what became slower than its peers did, or takes more memory."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from benchmarks.report import seconds
 
 # A time counts as changed when the medians differ by more than this and the quartiles do not overlap.
 NOTABLE = 1.25
+# First calls are measured once.
+SLOWER_START = 1.5
 
 
 def compare(before: dict[str, Any], after: dict[str, Any]) -> tuple[list[str], list[str]]:
@@ -43,6 +45,8 @@ def compare(before: dict[str, Any], after: dict[str, Any]) -> tuple[list[str], l
                 worse.append(change)
             elif factor < 1 / NOTABLE and row["upper_quartile_s"] < old_row["lower_quartile_s"] * drift:
                 notes.append(f"{change}: faster")
+            worse += _more_memory(name, old_row, row)
+    worse += _slower_starts(before, after)
     worse += _worse_choices(before, after)
     return worse, notes
 
@@ -67,6 +71,27 @@ def _drift(before: dict[str, Any], after: dict[str, Any]) -> float:
         if row["status"] == "timed" and row["name"] in old
     ]
     return statistics.median(changes) if changes else 1.0
+
+
+def _more_memory(name: str, before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
+    """Where gpuconv takes more memory than before; a megabyte may come from anywhere."""
+    old, new = before.get("peak_bytes"), after.get("peak_bytes")
+    if old is not None and new is not None and new > NOTABLE * old + 2**20:
+        yield f"{name}: peak memory {old / 2**20:.3g} MiB -> {new / 2**20:.3g} MiB"
+
+
+def _slower_starts(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
+    """Operations whose first call takes the processor longer, with nothing compiled or with everything."""
+    for subject, parts in before["subjects"].items():
+        later = {row["operation"]: row for row in after["subjects"].get(subject, {}).get("starts", [])}
+        for row in parts.get("starts", []):
+            new = later.get(row["operation"], row)
+            for key, words in (("cold_processor_s", "nothing"), ("cached_processor_s", "everything")):
+                if new[key] > SLOWER_START * row[key]:
+                    yield (
+                        f"{subject}: {row['operation']}: first call with {words} compiled: "
+                        f"{seconds(row[key])} -> {seconds(new[key])} of the processor"
+                    )
 
 
 def _worse_choices(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:

@@ -146,7 +146,9 @@ def _ratio_tables(cases: Sequence[dict[str, Any]], what: str = "Filters of {libr
             notes += [_fault(case, row) for row in case["contenders"] if row["status"] in ("wrong", "failed")]
         head = ["", "gpuconv", "quartiles", "first call", "share of limit", "peak memory"]
         head += [f"{name} / gpuconv" for name in others]
-        yield f"### {what.format(library=library)}\n\n" + _table(*_without_empty(head, rows))
+        # The sections of the page that are about NumPy arrays have headings of their own.
+        title = f"### {what.format(library=library)}\n\n" if what else ""
+        yield title + _table(*_without_empty(head, rows))
         if notes:
             yield "\n".join(dict.fromkeys(notes))
 
@@ -213,7 +215,7 @@ def _starts(rows: Sequence[dict[str, Any]]) -> str:
         [row["operation"], *(seconds(row[name]) for name in ("cold_s", "cold_processor_s", "cached_s", "warm_s"))]
         for row in rows
     ]
-    return "### First calls of a process\n\n" + _table(head, body)
+    return _table(head, body)
 
 
 def _crossovers(rows: Sequence[dict[str, Any]]) -> str:
@@ -334,12 +336,7 @@ def faults(result: dict[str, Any]) -> list[str]:
 # How the cases of a subject are shown.
 CASE_TABLES: dict[str, Callable[[Sequence[dict[str, Any]]], Iterator[str]]] = {
     "methods": _case_tables,
-    "lines": partial(_ratio_tables, what="Lines of {library} arrays"),
-    "separable": partial(_ratio_tables, what="Passes along the axes of {library} arrays"),
-    "dense": partial(_ratio_tables, what="Windows of {library} arrays"),
-    "bytes": partial(_ratio_tables, what="Images of bytes, {library} arrays"),
-    "channels": partial(_ratio_tables, what="Channels of {library} arrays"),
-    "steps": partial(_ratio_tables, what="Explicit steps of {library} arrays"),
+    **dict.fromkeys(("lines", "separable", "dense", "bytes", "channels", "steps"), partial(_ratio_tables, what="")),
     "start": _ratio_tables,
     "crossover": _ratio_tables,
     "filters": _ratio_tables,

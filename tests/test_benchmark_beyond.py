@@ -118,7 +118,8 @@ def test_a_contender_is_held_to_its_own_definition(numpy_library):
     case = bench_beyond.Case("", numpy_library, [], np.zeros(3), 0.1)
     ones = Contender("ones", lambda: np.ones(3))
     assert _check(case, ones, ones.runner(numpy_library))["status"] == "wrong"
-    row = _check(case, replace(ones, definition=Definition(np.full(3, 1.25), 0.5)))
+    own = replace(ones, definition=Definition(np.full(3, 1.25), 0.5))
+    row = _check(case, own, own.runner(numpy_library))
     assert (row["status"], row["error"]) == ("timed", 0.25)
 
 

@@ -154,7 +154,7 @@ def test_a_wrong_filter_is_reported(numpy_library, monkeypatch):
 
 def test_the_table_has_a_column_for_each_peer():
     def row(name, **changes):
-        times = {"lower_quartile_s": 1e-3, "upper_quartile_s": 1.1e-3, "median_s": 1e-3, "ratio": 0.5}
+        times = {"lower_quartile_s": 1e-3, "upper_quartile_s": 1.1e-3, "median_s": 1e-3, "ratio": 0.5, "first_s": 2e-3}
         return {"name": name, "status": "timed", **times, **changes}
 
     cases = [
@@ -179,10 +179,10 @@ def test_the_table_has_a_column_for_each_peer():
     ]
     (table, notes) = report._ratio_tables(cases)
     assert table.splitlines()[2:] == [
-        "| | gpuconv | share of copy | OpenCV / gpuconv | scikit-image / gpuconv |".replace("| |", "|  |"),
-        "| --- | ---: | ---: | ---: | ---: |",
-        "| gaussian | 1 ms | 25.0% | (0.50) |  |",
-        "| sobel | failed |  |  | wrong |",
+        "|  | gpuconv | quartiles | first call | share of limit | OpenCV / gpuconv | scikit-image / gpuconv |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| gaussian | 1 ms | 1 ms to 1.1 ms | 2 ms | 25% of copy | (0.50) |  |",
+        "| sobel | failed |  |  |  |  | wrong |",
     ]
     assert notes.splitlines() == [
         "Absent: torch (torch is not installed).",

@@ -25,6 +25,7 @@ from benchmarks import (
     compiled_rates,
     goals,
     libraries,
+    peers,
     rates,
     regressions,
     report,
@@ -174,6 +175,19 @@ def test_a_wrong_result_and_worse_choices_are_regressions(result):
     ]
     assert report.faults(wrong) == ["numpy: a case: gpuconv wrong: at (0,) it is 2"]
     assert report.faults(result) == []
+
+
+def test_more_memory_and_slower_first_calls_are_regressions(result):
+    row = {"operation": "smooth", "cold_processor_s": 4.0, "cached_processor_s": 0.2}
+    result["subjects"]["start"] = {"cases": [], "choices": [], "starts": [row]}
+    after = _changed(result, peak_bytes=7 * 2**20)
+    after["subjects"]["start"]["starts"] = [row | {"cached_processor_s": 0.4}]
+    worse, _ = regressions.compare(result, after)
+    assert worse == [
+        "methods: numpy: a case: peak memory 4 MiB -> 7 MiB",
+        "start: smooth: first call with everything compiled: 200 ms -> 400 ms of the processor",
+    ]
+    assert regressions.compare(result, _changed(result, peak_bytes=5 * 2**20)) == ([], [])
 
 
 def test_what_cannot_be_compared_is_said(result):
@@ -395,6 +409,12 @@ def test_the_committed_figures_are_those_of_this_planner():
     for library in named:
         current = {name: getattr(costs.RATES[library], name) for name in rates.CONSTANTS}
         assert measured[library]["planner"] == current, f"measure again after changing the constants of {library}"
+    assert costs.RATES["numba"].source == "benchmarks/results/crossover-cpu.json"
+    for row in json.loads((FOLDER / "crossover-cpu.json").read_text(encoding="utf-8"))["subjects"]["crossover"][
+        "rates"
+    ]:
+        current = {name: getattr(costs.RATES["numba"], name) for name in rates.CONSTANTS}
+        assert row["planner"] == current, "measure again after changing the constants of compiled loops"
 
 
 def test_the_committed_choices_are_mostly_right():
@@ -427,3 +447,76 @@ def test_constants_without_compiled_loops_are_measured_without_them():
     with rates.without_compiled_loops():
         assert compiled.why_not(10**12, "float32") is not None
     assert before == compiled.WORK
+
+
+def _measured(case, rows):
+    contenders = [
+        {"name": name, "status": "timed", "ratio": ratio, "lower_quartile_s": 1.0, "upper_quartile_s": spread}
+        for name, ratio, spread in rows
+    ]
+    return {"case": case, "library": "numpy", "contenders": contenders}
+
+
+def test_goals_are_judged_by_the_least_ratio_of_the_fastest_peer(monkeypatch):
+    cases = [
+        _measured("a", [("gpuconv", 1.0, 1.1), ("slow", 9.0, 1.1), ("fast", 3.0, 1.1)]),
+        _measured("b", [("gpuconv", 1.0, 1.1), ("other", 1.0, 1.1), ("slow", 2.5, 1.1), ("plain", 0.5, 9.0)]),
+    ]
+    second = ("slow",)
+    chosen = (
+        goals.Goal("unknown", "p", "s", ("c",), second, 1.0, 1.0),
+        goals.Goal("w", "p", "s", ("a", "b"), ("slow", "fast"), 2.0, 2.2),
+        goals.Goal("part", "p", "s", ("a", "c"), ("fast",), 2.0, 4.0),
+        goals.Goal("other way", "p", "s", ("b",), second, 6.0, 7.0, ours="plain"),
+    )
+    monkeypatch.setattr(goals, "GOALS", chosen)
+    table = goals.table([{"subjects": {"s": {"cases": cases}}}])
+    assert table.splitlines()[2:] == [
+        "| other way | p | (5.00) | 6 | 7 | missed |",
+        "| w | p | 2.50 | 2 | 2.2 | aim reached |",
+        "| part | p | 3.00 | 2 | 4 | reached, of a part of it |",
+        "| unknown | p |  | 1 | 1 | not measured |",
+        "",
+    ]
+
+
+def test_goals_that_are_no_ratios_are_judged_too(result):
+    result["subjects"]["methods"]["overhead"][0]["stages"] = [
+        {"stage": "whole call", "median_s": 50e-6},
+        {"stage": "SciPy's part", "median_s": 20e-6},
+    ]
+    rows = [{"operation": name, "cold_s": cold, "cached_s": 0.4} for name, cold in (("one", 2.0), ("two", 4.0))]
+    result["subjects"]["start"] = {"cases": [], "starts": rows}
+    choice = {"library": "numpy", "margin": 1.25, "asked": 500, "count": 400, "within_margin": 380}
+    result["subjects"]["crossover"] = {"cases": [], "choices": [choice]}
+    assert goals.table([result]).splitlines()[-4:] == [
+        "* At most 25 us of a small call on top of SciPy's part: 30 us, missed.",
+        "* First call of a process, with nothing compiled, in at most 3 s: 4 s for two, missed.",
+        "* First call of a process, compiled before, in at most 500 ms: 400 ms for one, reached.",
+        '* `method="auto"` within 1.25 of the fastest on 95% of 500 random problems: 95.0% of 400, reached.',
+    ]
+
+
+def test_every_goal_is_about_cases_that_are_measured_and_peers_that_take_part():
+    """All but where a peer does not know the boundary."""
+    works = {
+        subject: {work.name: work for work in command.SUBJECTS[subject].works}
+        for subject in ("lines", "separable", "dense", "bytes")
+    }
+    known = {peer.name: peer for peer in peers.PEERS}
+    others = {work.name for work in (*bench_steps.CASES, *bench_channels.CASES)}
+    for goal in goals.GOALS:
+        for case in goal.cases:
+            if goal.subject not in works:
+                assert case in others, goal.work
+                continue
+            work = works[goal.subject][case]
+            taking = [name for name in goal.peers if known[name].why_not(work) is None]
+            assert taking or work.boundary == "wrap", goal.work
+
+
+def test_figures_are_written_with_what_fits_a_line_on_one(result):
+    text = command._written(result)
+    assert json.loads(text) == json.loads(json.dumps(result))
+    assert max(map(len, text.splitlines())) <= command.LINE
+    assert len(text.splitlines()) < len(json.dumps(result, indent=1).splitlines()) / 2
