@@ -7,8 +7,11 @@ from typing import Any
 from benchmarks import choices, compiled_rates
 from benchmarks.bench_methods import run_work
 from benchmarks.cases import Work
+from benchmarks.harness import OURS, Case, Contender, Effort, run_case
 from benchmarks.libraries import ArrayLibrary
+from benchmarks.rivals import contenders
 from benchmarks.settings import Settings
+from benchmarks.steps_cases import STEPS_CASES, STEPS_PEERS, StepsWork, make_problem, ours
 
 # Taps of Gaussians of sigma 2 and 8 are 17 and 65.
 CASES = (
@@ -28,6 +31,8 @@ CASES = (
     Work((64, 64), (17, 17), boundary="reflect", outer=True, quick=True),
     Work((256, 256), (17, 17), boundary="reflect", outer=True, quick=True),
 )
+# A loop over whole arrays takes seconds.
+EFFORT = Effort(seconds=3.0, fewest=3, most=30)
 # Random problems on which the planner's choice is judged.
 PROBLEMS, PROBLEMS_QUICK = 48, 9
 
@@ -42,6 +47,10 @@ def run(libraries: list[ArrayLibrary], settings: Settings) -> dict[str, Any]:
             if work.quick or not settings.quick:
                 result["cases"].append(run_work(work, library, settings))
                 settings.say(work.name)
+        for steps in STEPS_CASES:
+            if steps.quick or not settings.quick:
+                result["cases"].append(run_steps(steps, library, settings))
+                settings.say(steps.name)
         if not settings.quick:
             result["rates"].append(compiled_rates.measure(settings.patience))
             settings.say("constants of compiled loops")
@@ -49,3 +58,12 @@ def run(libraries: list[ArrayLibrary], settings: Settings) -> dict[str, Any]:
         result["choices"].append(choices.measure(library, problems, settings.patience))
         settings.say("the planner's choices")
     return result
+
+
+def run_steps(work: StepsWork, library: ArrayLibrary, settings: Settings) -> dict[str, Any]:
+    """Explicit steps of gpuconv and of every peer, checked against the closed form."""
+    problem = make_problem(work)
+    rows = [Contender(OURS, ours(work, problem)), *contenders(STEPS_PEERS, work, problem, library, settings.peers)]
+    traffic = 2 * problem.start.nbytes
+    case = Case(work.name, library, rows, problem.expected, problem.tolerance, traffic, work.products)
+    return run_case(case, EFFORT.times(settings.patience), settings.limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,7 +28,9 @@ from benchmarks.beyond_cases import BeyondWork
 from benchmarks.cases import Work
 from benchmarks.diffusion_cases import DiffusionWork
 from benchmarks.filter_cases import FilterWork
+from benchmarks.settings import Settings
 from benchmarks.spectral_cases import SpectralWork
+from benchmarks.steps_cases import STEPS_CASES, STEPS_PEERS, StepsWork, make_problem
 from gpuconv.backends.cpu import compiled
 from gpuconv.methods import costs
 from tests.conftest import ROOT
@@ -273,6 +276,7 @@ def _run_briefly(monkeypatch, arguments):
     edge = BeyondWork("perona-malik", (24, 25), 3, quick=True, everywhere=True)
     monkeypatch.setattr(bench_beyond, "BEYOND_CASES", (edge,))
     monkeypatch.setattr(bench_compiled, "CASES", (Work((40, 48), (5, 5), outer=True, quick=True),))
+    monkeypatch.setattr(bench_compiled, "STEPS_CASES", (StepsWork((30, 20), 5, 0.2, quick=True),))
     monkeypatch.setattr(bench_compiled, "PROBLEMS_QUICK", 1)
     monkeypatch.setattr(bench_methods, "first_use", lambda rounds: dict(result_of_first_use))
     monkeypatch.setattr(machine, "COPY_BYTES", 2**20)
@@ -380,6 +384,25 @@ def test_the_constants_of_compiled_loops_are_found_again(monkeypatch):
     monkeypatch.setattr(compiled_rates, "_start", lambda patience: {"fastest_s": start})
     found = compiled_rates.measure(1.0)["measured"]
     assert (found["call"], found["copy"], found["line_product"]) == (50_000_000, 700, 30)
+
+
+@pytest.mark.parametrize("steps", [StepsWork((40, 30), 9, 0.2), StepsWork((9, 8, 10), 5, 0.15, dtype="float64")])
+def test_steps_of_gpuconv_and_of_peers_are_right_and_wrong_ones_are_found(monkeypatch, steps):
+    library, settings = libraries.open_library("numpy"), Settings(("numpy", "opencv"), patience=0.01)
+    rows = {row["name"]: row for row in bench_compiled.run_steps(steps, library, settings)["contenders"]}
+    assert {row["status"] for row in rows.values()} <= {"timed", "absent", "left out"}
+    assert rows["gpuconv"]["status"] == rows["NumPy slices"]["status"] == "timed"
+    assert len(rows) == 1 + len(STEPS_PEERS)
+    # One step less is wrong.
+    fewer = replace(steps, steps=steps.steps - 1)
+    assert np.abs(make_problem(steps).expected - make_problem(fewer).expected).max() > make_problem(steps).tolerance
+    monkeypatch.setattr(bench_compiled, "ours", lambda work, problem: lambda: make_problem(fewer).expected)
+    rows = bench_compiled.run_steps(steps, library, settings)["contenders"]
+    assert rows[0]["status"] == "wrong"
+
+
+def test_the_targets_of_steps_are_among_the_cases():
+    assert {(work.shape, work.steps) for work in STEPS_CASES} >= {((2048, 2048), 100), ((256, 256, 256), 20)}
 
 
 def test_constants_without_compiled_loops_are_measured_without_them():
