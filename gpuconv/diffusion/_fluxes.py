@@ -270,12 +270,11 @@ def _rates(setting: Setting, parts: list[AxisFluxes], walls: Walls | None, cross
     leaving = [_leaving(part, setting.grid.shape) for part in parts]
     if prod(setting.grid.shape) == 0:
         return Rates(0.0, (0.0,) * len(parts), False, 0.0)
-    total: Any = sum(leaving)
     factor = 1.0 if cross is None else 2.0
     alike = all(isinstance(setting.medium.diagonal[axis], float) for axis in range(setting.axes)) and walls is None
     split = setting.axes > 1 and (cross is not None or setting.directed or not alike)
     per_axis = tuple(float(np.max(part)) for part in leaving)
-    return Rates(factor * float(np.max(total)), per_axis, split, _flow(setting, parts))
+    return Rates(factor * _largest_total(parts, leaving), per_axis, split, _flow(setting, parts))
 
 
 def _flow(setting: Setting, parts: list[AxisFluxes]) -> float:
@@ -294,24 +293,41 @@ def _coefficients(part: AxisFluxes) -> tuple[Any, ...]:
 
 
 def _leaving(part: AxisFluxes, shape: tuple[int, ...]) -> np.ndarray:
-    """What leaves each cell across one axis, per time and amount: the diagonal of the operator, positive."""
+    """What leaves each cell across one axis, per time and amount: the diagonal of the operator, positive.
+
+    One entry along every other axis that it is the same along.
+    """
     forward, backward, low, high = (
         value if isinstance(value, float) else to_numpy(value).astype(np.float64)
         for value in (part.forward, part.backward, part.low[0], part.high[0])
     )
-    batch = max((value.ndim for value in (forward, backward, low, high) if not isinstance(value, float)), default=0)
-    lead = () if batch <= len(shape) else np.broadcast_shapes(*(np.shape(v)[: -len(shape)] for v in (forward, low)))
-    out = np.zeros(lead + shape)
-    size = shape[part.axis]
+    size, axis = shape[part.axis], part.axis
+    shapes = [(1,) * len(shape)]
+    for value in (forward, backward, low, high, part.inverse_volume):
+        own = list(np.shape(value))
+        if len(own) >= -axis:
+            own[axis] = 1
+        shapes.append(tuple(own))
+    sizes = list(np.broadcast_shapes(*shapes))
+    sizes[axis] = size
+    out = np.zeros(sizes)
     if part.periodic:
         out += backward
-        out += np.roll(np.broadcast_to(forward, out.shape), -1, axis=part.axis)
+        out += np.roll(np.broadcast_to(forward, out.shape), -1, axis=axis)
     elif size:
-        out[along(out.ndim, part.axis, 0, size - 1)] += forward
-        out[along(out.ndim, part.axis, 1, size)] += backward
-        out[along(out.ndim, part.axis, 0, 1)] += low
-        out[along(out.ndim, part.axis, size - 1, size)] += high
+        out[along(out.ndim, axis, 0, size - 1)] += forward
+        out[along(out.ndim, axis, 1, size)] += backward
+        out[along(out.ndim, axis, 0, 1)] += low
+        out[along(out.ndim, axis, size - 1, size)] += high
     return out * part.inverse_volume
+
+
+def _largest_total(parts: list[AxisFluxes], leaving: list[np.ndarray]) -> float:
+    """What leaves a cell across all axes, at most."""
+    if all(each.size == each.shape[part.axis] for part, each in zip(parts, leaving, strict=True)):
+        return sum(float(np.max(each)) for each in leaving)  # each along its own axis: some cell has the most of all
+    total: Any = sum(leaving)
+    return float(np.max(total))
 
 
 def _at_home(setting: Setting, part: AxisFluxes) -> AxisFluxes:

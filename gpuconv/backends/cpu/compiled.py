@@ -9,7 +9,7 @@ This module loads no numba. What a module of loops needs to know:
   arrays of the call are listed, each to be had with ``listed(table, position)``, all of them of int64. It is made
   ready by ``ROWS = Loop(rows)`` and started by ``launch(ROWS, bands, *arrays)``, which runs the bands one after another
   or on several threads. The number of bands follows from shape and dtype alone, never from the number of threads, so
-  that the bits do not depend on it.
+  that the bits do not depend on it. (Tiles of explicit steps, in `stencil_tiles`, show in no bit, and may.)
 * Data are passed as addresses (`address`) and strides in bytes: every class of array (read-only, strided, aligned)
   would otherwise be compiled anew, at a second each. The innermost sums are compiled once per dtype (`sums`), the
   loops around them once.

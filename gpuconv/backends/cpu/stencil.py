@@ -14,6 +14,9 @@ from gpuconv.backends.generic.stencil import CLOSED, AxisFluxes, FluxOperator, S
 # whole NumPy arrays to compiled loops: 250^2 cells and 1 step 0.4, 4 steps 1.0; 1000^2 1.1 and 1.5 (2 steps); with
 # numbers instead of arrays 1.8, 3.2; 9.6 and 8.7.
 LAID_OUT = 4
+# Cells of a row from which compiled loops, which go row by row, are worth it: 200000 x 1 cells took 2.6 times as long
+# as whole arrays, rows of 5, 10 and 33 cells a third, two thirds and half as long.
+ROW = 4
 
 
 def why_not(problem: StepsProblem) -> str | None:
@@ -54,6 +57,8 @@ def why_not_compiled(u: np.ndarray, operator: FluxOperator, steps: int) -> str |
         return "the flow of the medium is summed face by face, so that both cells see the same"
     if axes > 3 or {part.axis for part in parts} != set(range(-axes, 0)):
         return "compiled loops walk along the last axes, three at most"
+    if u.shape[-1] < ROW:
+        return f"rows of fewer than {ROW} cells are summed faster all at once"
     if steps < LAID_OUT and any(
         hasattr(value, "shape") for part in parts for value in (part.forward, part.inverse_volume)
     ):
