@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -36,7 +35,6 @@ from benchmarks.beyond_cases import BeyondWork
 from benchmarks.cases import Work
 from benchmarks.diffusion_cases import DiffusionWork
 from benchmarks.filter_cases import FilterWork
-from benchmarks.settings import Settings
 from benchmarks.spectral_cases import SpectralWork
 from gpuconv.backends.cpu import compiled
 from gpuconv.methods import costs

@@ -47,19 +47,27 @@ class Gaussians:
 
 
 def read_gaussians(sigma: Any, cut: Cut, image: Image, name: str = "sigma") -> Gaussians:
-    arguments = name, sigma, cut.truncate, cut.radius, cut.kind, len(image.axes), image.problem.rule.accumulator
-    # 2 and 2.0 are the same sigma, but not the same radius.
-    numbers = type(sigma) in (int, float) and type(cut.truncate) in (int, float, type(None))
-    if numbers and are_plain(cut.radius, cut.kind):
-        return _remembered(*arguments)
-    return _read(*arguments)
+    return _read(name, sigma, cut.truncate, cut.radius, cut.kind, len(image.axes), image.problem.rule.accumulator)
 
 
 def read_lines(sigma: Any, order: Any, cut: Cut, image: Image) -> list[np.ndarray]:
     """Taps of the derivatives of given orders, one line per filtered axis."""
-    gaussians = read_gaussians(sigma, cut, image)
-    orders = spread("order", order, len(image.axes), read_order)
+    # 2 and 2.0 are the same sigma, but not the same radius.
+    numbers = type(sigma) in (int, float) and type(cut.truncate) in (int, float, type(None))
+    lines = _remembered if numbers and are_plain(order, cut.radius, cut.kind) else _lines
+    rest = cut.truncate, cut.radius, cut.kind, len(image.axes), image.problem.rule.accumulator
+    return lines(order, sigma, *rest)
+
+
+def _lines(order: Any, sigma: Any, *rest: Any) -> list[np.ndarray]:
+    gaussians = _read("sigma", sigma, *rest)
+    orders = spread("order", order, len(gaussians.sigmas), read_order)
     return [gaussians.taps(position, own) for position, own in enumerate(orders)]
+
+
+@lru_cache(maxsize=256)
+def _remembered(*arguments: Any) -> list[np.ndarray]:
+    return _lines(*arguments)
 
 
 def _read(name: str, sigma: Any, truncate: Any, radius: Any, kind: Any, count: int, accumulator: str) -> Gaussians:
@@ -70,11 +78,6 @@ def _read(name: str, sigma: Any, truncate: Any, radius: Any, kind: Any, count: i
         read_choice("kind", kind, KINDS),
         np.dtype(real_of(accumulator)),
     )
-
-
-@lru_cache(maxsize=256)
-def _remembered(*arguments: Any) -> Gaussians:
-    return _read(*arguments)
 
 
 def _read_truncate(name: str, value: Any) -> float | None:

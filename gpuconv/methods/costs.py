@@ -242,9 +242,13 @@ def extension_memory(problem: Problem) -> int:
     return prod(problem.extended_shape) * problem.itemsize if problem.extends else 0
 
 
-def cast_memory(problem: Problem) -> int:
-    """The image in the dtype that is summed in, where that is another than its own."""
-    if problem.dtype == problem.working_dtype:
+def cast_memory(problem: Problem, compiled: Rates | None = None) -> int:
+    """The image in the dtype that is summed in, where that is another than its own.
+
+    Compiled loops bring narrow samples to it while they load them.
+    """
+    loads = compiled is not None and ITEMSIZE[problem.dtype] < ITEMSIZE[problem.working_dtype]
+    if problem.dtype == problem.working_dtype or loads:
         return 0
     return prod(problem.shape) * ITEMSIZE[problem.working_dtype]
 

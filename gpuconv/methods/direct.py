@@ -41,7 +41,7 @@ def estimate(problem: Problem) -> Estimate:
     taps = problem.kernel.taps
     compiled = compiled_rates(problem, problem.outputs * taps, primitive(problem)) if len(problem.spans) <= 3 else None
     if compiled is not None:
-        memory = cast_memory(problem) + result_memory(problem) + block_memory(problem)
+        memory = cast_memory(problem, compiled) + result_memory(problem) + block_memory(problem)
         return Estimate(_compiled_cost(problem, compiled), memory, local_bound(problem, taps))
     cost = _line_cost(problem, rate) if len(problem.spans) == 1 else _window_cost(problem, rate)
     memory = cast_memory(problem) + extension_memory(problem) + scratch_memory(problem) + result_memory(problem)

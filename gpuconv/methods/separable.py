@@ -163,7 +163,10 @@ def estimate(problem: Problem) -> Estimate:
     # Two passes' arrays and the sum of terms; complex passes are real ones on parts, copied in and out.
     arrays = (2 if terms == 1 else 3) + 2 * is_complex(problem.rule.accumulator)
     memory = (
-        cast_memory(problem) + extension_memory(problem) + scratch_memory(problem) + arrays * result_memory(problem)
+        cast_memory(problem, compiled)
+        + extension_memory(problem)
+        + scratch_memory(problem)
+        + arrays * result_memory(problem)
     )
     if compiled is not None:
         cost = sweep_cost(problem, compiled, terms * products, len(problem.spans) - 1)
