@@ -57,7 +57,7 @@ RATES = {
     # 9x9 4.05, 15x15 9.7, 31x31 37; 128^3: 3^3 1.25, 5^3 3.4, 7^3 7.7.
     "numba": Rates(10, 20, 240, 600, 60_000_000, 0, "python -m benchmarks run --subject compiled"),
     "array_api_strict": Rates(370, 260, 300, 820, 30_000_000, 2, _MEASURED),
-    # Tensors that are not lent to the engine for NumPy arrays.
+    # These two where arrays are not lent to the engine for NumPy arrays.
     "torch": Rates(140, 140, 170, 470, 6_700_000, 2, _MEASURED),
     "jax": Rates(410, 500, 310, 1100, 53_000_000, 2, _MEASURED),
     # Calculated from 3 TB/s and four transfers per tap, three per transform pass; not measured on a GPU yet.
@@ -67,20 +67,19 @@ RATES = {
 
 def rates(problem: Problem) -> Rates:
     """Rates of the library that does the work; blocks of dask arrays count as NumPy's."""
-    if problem.library == "torch":
-        return RATES[_torch_works_on(problem)]
-    if problem.library == "jax" and "cuda" in problem.device:
-        return RATES["cupy"]
+    if problem.library in ("torch", "jax"):
+        return RATES[_worked_on_as(problem)]
     return RATES.get(problem.library, RATES["numpy"])
 
 
-def _torch_works_on(problem: Problem) -> str:
-    """The library whose engine tensors are lent to; "torch" for those that are not lent."""
-    from gpuconv.backends.torch_engines import engine_library, why_not
+def _worked_on_as(problem: Problem) -> str:
+    """The library whose engine torch's and JAX's arrays are lent to; their own where they are not lent."""
+    from gpuconv.backends.engines import engine_library, why_not
 
-    if problem.device.startswith("cuda"):
+    if problem.device.startswith("cuda"):  # whoever does the work, it is the GPU
         return "cupy"
-    return engine_library(problem.device) or "torch" if why_not("correlate_windows", problem) is None else "torch"
+    lent = why_not("correlate_windows", problem) is None
+    return (engine_library(problem.device) if lent else None) or problem.library
 
 
 def compiled_rates(problem: Problem, products: int) -> Rates | None:

@@ -40,7 +40,7 @@ def test_every_backend_says_whether_it_runs_a_primitive(xp, primitive):
     assert set(sentences) == {backend.name for backend in BACKENDS}
     chosen = registry.selected_backend(primitive, problem)
     assert sentences[chosen] == "runs this"
-    own = {"numpy": "cpu", "dask": "dask", "torch": "torch"}.get(name_of(xp), "generic")
+    own = {"numpy": "cpu", "dask": "dask", "torch": "torch", "jax": "jax"}.get(name_of(xp), "generic")
     table = next(backend for backend in BACKENDS if backend.name == own).table()
     assert chosen == (own if primitive in table else "generic")
     if name_of(xp) != "numpy":
