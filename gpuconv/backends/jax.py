@@ -31,7 +31,11 @@ def correlate(primitive: str, x: Any, weights: Any, *rest: Any) -> Any:
     if engine_library(str(x.device)) == "cupy":
         return _run_on_cupy(row.function, x, weights, rest)
     result = row.function(np.asarray(x), _replaced(weights, _to_weights), *rest)
-    return sys.modules["jax"].device_put(result, x.device)
+    jax = sys.modules["jax"]
+    if getattr(x, "committed", True):
+        return jax.device_put(result, x.device)
+    with jax.default_device(x.device):  # free to go where it meets other arrays, as x is
+        return jax.device_put(result)
 
 
 def _run_on_cupy(function: Callable[..., Any], x: Any, weights: Any, rest: tuple[Any, ...]) -> Any:
