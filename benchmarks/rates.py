@@ -21,7 +21,7 @@ import numpy as np
 import gpuconv
 from benchmarks.harness import Effort, summary, time_in_turn
 from benchmarks.libraries import ArrayLibrary
-from gpuconv.backends import registry, torch_engines
+from gpuconv.backends import engines, registry
 from gpuconv.backends.cpu import compiled
 from gpuconv.core.boundary import extend_all
 from gpuconv.core.namespace import home_of
@@ -134,15 +134,15 @@ def without_compiled_loops() -> Iterator[None]:
 
 
 @contextmanager
-def tensors_not_lent() -> Iterator[None]:
-    """torch tensors as they are where no engine takes them: the planner's constants for torch are about these."""
-    before = torch_engines.LIBRARIES
-    torch_engines.LIBRARIES = {}
+def nothing_lent() -> Iterator[None]:
+    """Arrays of torch and JAX where no engine takes them: those are what the planner's constants for them are about."""
+    before = engines.LIBRARIES
+    engines.LIBRARIES = {}
     forget_plans()
     try:
         yield
     finally:
-        torch_engines.LIBRARIES = before
+        engines.LIBRARIES = before
         forget_plans()
 
 
@@ -153,7 +153,7 @@ def forget_plans() -> None:
 
 def measure(library: ArrayLibrary, patience: float) -> dict[str, Any]:
     """Constants of one library, without compiled loops: what the planner has, what is measured, and every probe."""
-    with without_compiled_loops(), tensors_not_lent():
+    with without_compiled_loops(), nothing_lent():
         return _measure(library, patience)
 
 

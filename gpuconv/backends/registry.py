@@ -47,6 +47,7 @@ BACKENDS = (
     Backend("cpu", "numpy", "NumPy arrays through SciPy's compiled loops, scipy.fft and cache-sized NumPy slices"),
     Backend("cuda", "cupy", "CuPy arrays through CUDA kernels of our own, compiled at first use"),
     Backend("torch", "torch", "torch tensors on the engine for NumPy or CuPy arrays that sees their memory"),
+    Backend("jax", "jax", "JAX arrays outside jit, grad and vmap on the engine that sees their memory"),
     Backend("dask", "dask", "dask arrays block by block, each block on the backend of its own library"),
     Backend(
         "generic", "any", "array-API calls for every library: differentiable and traceable, the judge of the others"
@@ -66,7 +67,7 @@ def use_backend(name: str | None) -> Iterator[None]:
     Parameters
     ----------
     name : str or None
-        "cpu", "cuda", "torch", "dask", "generic", or None for the usual choice.
+        "cpu", "cuda", "torch", "jax", "dask", "generic", or None for the usual choice.
 
     Raises
     ------

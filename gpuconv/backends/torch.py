@@ -10,8 +10,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from gpuconv.backends.engines import why_not
 from gpuconv.backends.registry import Implementation
-from gpuconv.backends.torch_engines import why_not
 
 _CORRELATIONS = ("correlate_axis", "correlate_separable", "correlate_windows", "correlate_fourier")
 _OTHERS = ("resample_axis", "cosine_transform", "solve_tridiagonal", "diffusion_rate", "diffuse_steps")

@@ -11,7 +11,7 @@ Both are made of calls that torch can differentiate, so that gradients have grad
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
@@ -22,9 +22,9 @@ import torch
 
 from gpuconv.backends import generic
 from gpuconv.backends.cpu.adjoint import weights_adjoint
+from gpuconv.backends.engines import row_on, why_not
 from gpuconv.backends.generic.separable import fill_first
 from gpuconv.backends.generic.windows import window
-from gpuconv.backends.torch_engines import engine_library, engine_row, why_not
 from gpuconv.backends.torch_memory import run_on_engine, tensors_in, to_numpy
 from gpuconv.core.boundary import Span, extend_all, fold, pieces
 from gpuconv.core.dtypes import DtypeRule
@@ -43,15 +43,8 @@ def run_undifferentiated(primitive: str, x: torch.Tensor, arguments: tuple[Any, 
     tensors = [x, *tensors_in(arguments)]
     if not may_be_lent(tensors) or is_differentiated(tensors):
         return generic.TABLE[primitive].function(x, *arguments)
-    function = engine_function(primitive, x)
+    function = row_on(x.device.type, primitive).function
     return run_on_engine(lambda lent, others: function(lent, *others), x, arguments)
-
-
-def engine_function(primitive: str, x: torch.Tensor) -> Callable[..., Any]:
-    """What runs a primitive on the memory of x."""
-    row = engine_row(engine_library(x.device.type) or "", primitive)
-    assert row is not None, "the row is taken only where there is an engine"
-    return row.function
 
 
 def may_be_lent(tensors: Sequence[torch.Tensor]) -> bool:
@@ -84,7 +77,8 @@ class Correlation:
         if not may_be_lent([x, *among]):
             return self.in_generic(x, weights)
         if not is_differentiated([x, *among]):
-            return run_on_engine(engine_function(self.primitive, x), x, weights, self.spans, self.cval, *self.options)
+            function = row_on(x.device.type, self.primitive).function
+            return run_on_engine(function, x, weights, self.spans, self.cval, *self.options)
         if torch._C._are_functorch_transforms_active():  # which ask more of a Function than this one has
             return self.in_generic(x, weights)
         if self.primitive == "correlate_separable" and among:

@@ -66,7 +66,7 @@ RATES = {
     # 9x9 4.05, 15x15 9.7, 31x31 37; 128^3: 3^3 1.25, 5^3 3.4, 7^3 7.7.
     "numba": Rates(10, 12, 240, 400, 90_000_000, 0, "benchmarks/results/crossover-cpu.json"),
     "array_api_strict": Rates(370, 260, 300, 820, 30_000_000, 2, _MEASURED),
-    # Tensors that are not lent to the engine for NumPy arrays.
+    # These two where arrays are not lent to the engine for NumPy arrays.
     "torch": Rates(140, 140, 170, 470, 6_700_000, 2, _MEASURED),
     "jax": Rates(410, 500, 310, 1100, 53_000_000, 2, _MEASURED),
     # Calculated from 3 TB/s and four transfers per tap, three per transform pass; not measured on a GPU yet.
@@ -104,14 +104,14 @@ def rates(problem: Problem) -> Rates:
     if problem.library == "cupy" or ("cuda" in problem.device and problem.library in ("torch", "jax")):
         card = gpu(problem.device)
         return RATES["cupy"] if card is None else cuda_rates(card, own=False)
-    if problem.library == "torch" and _is_lent(problem, "correlate_windows"):
+    if problem.library in ("torch", "jax") and _is_lent(problem, "correlate_windows"):
         return RATES["numpy"]
     return RATES.get(problem.library, RATES["numpy"])
 
 
 def _is_lent(problem: Problem, primitive: str) -> bool:
-    """Whether tensors are lent to the engine that sees their memory."""
-    from gpuconv.backends.torch_engines import why_not
+    """Whether arrays of torch or JAX are lent to the engine that sees their memory."""
+    from gpuconv.backends.engines import why_not
 
     return why_not(primitive, problem) is None
 
@@ -124,7 +124,7 @@ def transform_rates(problem: Problem) -> Rates:
 def runs_on_cuda(problem: Problem, primitive: str) -> bool:
     """Whether kernels of gpuconv's own run `primitive`."""
     # Not the backend that `use_backend` asks for: plans are kept, and the same inside and outside.
-    if problem.library == "torch" and problem.device.startswith("cuda"):
+    if problem.library in ("torch", "jax") and "cuda" in problem.device:
         return _is_lent(problem, primitive)
     cuda = next((backend for backend in registry.BACKENDS if backend.name == "cuda"), None)
     return cuda is not None and registry.reason_against(cuda, primitive, problem) is None

@@ -435,12 +435,12 @@ def test_the_reasons_against_lending_are_sentences(torch, monkeypatch, primitive
     why_not = backend.TABLE[primitive].why_not
     assert why_not(problem_of(torch, traced=True)).startswith("values that do not exist yet")
     assert why_not(problem_of(torch, device="mps:0")) == "no engine reads the memory of device mps:0"
-    monkeypatch.setattr("gpuconv.backends.torch_engines.has_cupy", lambda: False)
+    monkeypatch.setattr("gpuconv.backends.engines.has_cupy", lambda: False)
     on_cuda = problem_of(torch, device="cuda:1")
-    assert why_not(on_cuda) == "CUDA tensors are lent to CuPy, which is not installed (extras cuda12, cuda13)"
-    monkeypatch.setattr("gpuconv.backends.torch_engines.has_cupy", lambda: True)
+    assert why_not(on_cuda) == "arrays in CUDA memory are lent to CuPy, which is not installed (extras cuda12, cuda13)"
+    monkeypatch.setattr("gpuconv.backends.engines.has_cupy", lambda: True)
     monkeypatch.setattr(registry, "BACKENDS", (Fake("fake", "cupy", "for this test", {}), *registry.BACKENDS))
-    monkeypatch.setattr("gpuconv.backends.torch_engines.LIBRARIES", {"cuda": "nobody's"})
+    monkeypatch.setattr("gpuconv.backends.engines.LIBRARIES", {"cuda": "nobody's"})
     assert why_not(on_cuda) == f"there is no engine for {primitive} on nobody's arrays"
 
 
@@ -577,7 +577,7 @@ def test_cuda_problems_are_put_to_the_engine_for_cupy(torch, monkeypatch):
         return None if problem.shape == (4, 5) else "another size"
 
     rows = {"correlate_windows": Implementation(lambda *_: None, why_not)}
-    monkeypatch.setattr("gpuconv.backends.torch_engines.has_cupy", lambda: True)
+    monkeypatch.setattr("gpuconv.backends.engines.has_cupy", lambda: True)
     monkeypatch.setattr(registry, "BACKENDS", (Fake("fake", "cupy", "for this test", rows), *registry.BACKENDS))
     problem = problem_of(torch, device="cuda:0")
     assert backend.TABLE["correlate_windows"].why_not(problem) is None

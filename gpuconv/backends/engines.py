@@ -1,4 +1,4 @@
-"""Which engine reads the memory of a tensor, and when tensors are not lent to it. Loads no torch."""
+"""Which engine reads the memory of tensors and JAX arrays, and when they are not lent to it. Loads neither library."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 from gpuconv.backends import registry
 from gpuconv.backends.registry import Implementation
 
-# The library whose arrays can be seen in the memory of each kind of torch's devices.
-LIBRARIES = {"cpu": "numpy", "cuda": "cupy"}
+# The library whose arrays can be seen in the memory of a device, by what the device's name begins with: torch writes
+# "cpu" and "cuda:0", JAX "TFRT_CPU_0" and "cuda:0".
+LIBRARIES = {"cpu": "numpy", "TFRT_CPU_": "numpy", "cuda": "cupy"}
 
 
 def engine_library(device: str) -> str | None:
-    """Library of the engine for a device of torch, such as "cuda:1"; None if there is none."""
-    return LIBRARIES.get(device.partition(":")[0])
+    """Library of the engine for a device; None if there is none."""
+    return next((library for beginning, library in LIBRARIES.items() if device.startswith(beginning)), None)
 
 
 def engine_row(library: str, primitive: str) -> Implementation | None:
@@ -25,15 +26,22 @@ def engine_row(library: str, primitive: str) -> Implementation | None:
     return next((table[primitive] for table in tables if primitive in table), None)
 
 
+def row_on(device: str, primitive: str) -> Implementation:
+    """The row that `why_not` has found for a device."""
+    row = engine_row(engine_library(device) or "", primitive)
+    assert row is not None, "arrays are lent only where there is an engine"
+    return row
+
+
 def why_not(primitive: str, problem: Any) -> str | None:
-    """Why the tensors of a problem are not lent to an engine; None if they are."""
+    """Why the arrays of a problem are not lent to an engine; None if they are."""
     if problem.traced:
-        return "values that do not exist yet (torch.compile, torch.func, torch.fx, meta tensors) cannot be lent"
+        return "values that do not exist yet (inside jit, vmap, torch.compile, on meta tensors) cannot be lent"
     library = engine_library(problem.device)
     if library is None:
         return f"no engine reads the memory of device {problem.device}"
     if library == "cupy" and not has_cupy():
-        return "CUDA tensors are lent to CuPy, which is not installed (extras cuda12, cuda13)"
+        return "arrays in CUDA memory are lent to CuPy, which is not installed (extras cuda12, cuda13)"
     row = engine_row(library, primitive)
     if row is None:
         return f"there is no engine for {primitive} on {library} arrays"
