@@ -18,13 +18,15 @@
 // Products are added in groups (windows_tiles.py: grouping_of), so that the error stays below 2 sqrt(taps) eps.
 //
 // Limits. With 4 x 4 outputs of float32 a thread reads from shared memory 0.25 samples for each product at 3 x 3, 0.13
-// at 7 x 7, 0.1 at 15 x 15, by 128-bit loads; 0.25 is what shared memory can keep up with. Of the instructions of the
+// at 7 x 7, 0.12 at 15 x 15, by 128-bit loads; 0.25 is what shared memory can keep up with. Of the instructions of the
 // inner loop for sm_90, 78 % are multiply-adds at 3 x 3 (192 of 246) and 83 % in strips of 7 (448 of 543). So memory
 // limits small windows, up to about 5 x 5 in float32, and arithmetic those above 7 x 7. Three axes read PLANES_EACH +
 // taps - 1 planes for PLANES_EACH of outputs, mostly from the second-level cache. Registers: the table of docs/gpu.md.
 #include "numbers.cuh"
 #include "boundary.cuh"
 #include "weights.cuh"
+#include "copies.cuh"
+#include "digits.cuh"
 
 #ifndef PLANE_BOUNDARY
 #define PLANE_BOUNDARY NEAREST
@@ -51,9 +53,6 @@
 #ifndef CHANNELS
 #define CHANNELS 1
 #endif
-#ifndef INDEX
-#define INDEX int
-#endif
 
 // How products are added: 0 one sum (of a plane, if there are several), 1 to ROWS_EACH: so many rows of a strip in a row,
 // COUNTED: as many as the geometry says.
@@ -62,7 +61,6 @@
 #define GROUPING 0
 #endif
 
-typedef INDEX Index;
 constexpr int WARP = 32;
 constexpr int STRIP = 4;
 constexpr bool IN_ROWS = GROUPING > 0 && GROUPING != COUNTED;
@@ -87,11 +85,6 @@ struct Geometry {
     int64 first_block, plane_weights, row_weights, column_weights;
 };
 
-// Blocks beyond 2^31, and tiles that are counted beyond it, come in several launches with INDEX int64.
-template <class Type> struct Unsigned { typedef uint32 type; };
-template <> struct Unsigned<int64> { typedef uint64 type; };
-typedef Unsigned<Index>::type Count;
-
 // Where a block is: tiles begin at output `plane`, `row`, `column`, `channel`, and at an offset for the batch.
 struct Place {
     Index plane, row, column, channel;
@@ -100,13 +93,6 @@ struct Place {
 
 __device__ inline int channel_tile_of(const Geometry& geometry) {
     return CHANNELS == 1 ? 1 : (int)geometry.channel_tile;
-}
-
-// The last digit of `number`, of which there are `digits`, is taken off it.
-__device__ inline Count last_of(Count& number, int64 digits) {
-    Count rest = number / (Count)digits, digit = number - rest * (Count)digits;
-    number = rest;
-    return digit;
 }
 
 __device__ inline Place place_of(const Geometry& geometry) {
@@ -123,28 +109,6 @@ __device__ inline Place place_of(const Geometry& geometry) {
         place.y += position * geometry.batches[axis].y_stride;
     }
     return place;
-}
-
-// Samples that need no conversion go to shared memory without passing through registers, so that a thread waits for
-// none of them before it asks for the next; `await_copies` comes before the barrier.
-constexpr bool COPIES = Same<Storage, Sample>::value && sizeof(Sample) >= 4;
-
-__device__ inline void copy_sample(Sample* to, const Storage* from) {
-#if defined(__CUDACC__) && __CUDA_ARCH__ >= 800
-    if constexpr (COPIES) {
-        uint32 address = (uint32)__cvta_generic_to_shared(to);
-        asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(address), "l"(from), "n"((int)sizeof(Sample))
-                     : "memory");
-        return;
-    }
-#endif
-    *to = load(from);
-}
-
-__device__ inline void await_copies() {
-#if defined(__CUDACC__) && __CUDA_ARCH__ >= 800
-    if constexpr (COPIES) asm volatile("cp.async.wait_all;" ::: "memory");
-#endif
 }
 
 // `rows` rows of `columns` samples of each channel from position (row, column) of the extended plane at `plane`; null
@@ -192,27 +156,6 @@ __device__ inline void load_plane(const Geometry& geometry, const Storage* plane
                 if (down < rows) to[down * channels * pitch] = values[i];
             }
         }
-    }
-}
-
-// A run of samples whose address is a multiple of 16 bytes, by the widest loads that end with it.
-template <class Value, int count> struct alignas(count * sizeof(Value)) Run { Value at[count]; };
-
-template <int count> __device__ inline void read_run(Sample* to, const Sample* from) {
-    constexpr int width = 16 / sizeof(Sample);
-    if constexpr (count >= width && width > 1) {
-        Run<Sample, width> run = *(const Run<Sample, width>*)from;
-#pragma unroll
-        for (int i = 0; i < width; i++) to[i] = run.at[i];
-        read_run<count - width>(to + width, from + width);
-    } else if constexpr (count >= 2 && width == 4) {
-        Run<Sample, 2> run = *(const Run<Sample, 2>*)from;
-        to[0] = run.at[0];
-        to[1] = run.at[1];
-        read_run<count - 2>(to + 2, from + 2);
-    } else if constexpr (count > 0) {
-        to[0] = from[0];
-        read_run<count - 1>(to + 1, from + 1);
     }
 }
 
