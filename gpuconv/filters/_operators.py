@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from gpuconv import kernels
-from gpuconv.convolution import convolve
+from gpuconv.convolution import convolve, convolve_banks
 from gpuconv.core.arguments import read_axes, read_choice, read_integer, refusal
 from gpuconv.core.namespace import read_image
 from gpuconv.filters._image import Edges, Image, read_filter_axes
+from gpuconv.methods.banks import in_one_sweep
+from gpuconv.methods.separable import factorize
 
 OPERATORS = ("sobel", "prewitt", "scharr", "roberts")
 
@@ -341,4 +343,9 @@ def slopes(image: Image, operator: str, scale: str) -> list[Any]:
     operator = read_choice("operator", operator, OPERATORS)
     count = len(image.axes)
     weights = [operator_kernel(operator, position, count, scale) for position in range(count)]
+    if in_one_sweep(image.problem):
+        factors = [factorize(kernel, image.problem.rule.accumulator) for kernel in weights]
+        banks = [each.banks[0] for each in factors if each is not None and len(each.banks) == 1]
+        if len(banks) == count:
+            return convolve_banks(image.x, banks, **image.edges)
     return [convolve(image.x, kernel, **image.edges) for kernel in weights]

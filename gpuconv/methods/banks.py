@@ -12,9 +12,15 @@ from gpuconv.backends import registry
 from gpuconv.backends.generic.separable import fill_first_for_all, share_passes
 from gpuconv.core.boundary import Span
 from gpuconv.core.namespace import cast, dtype_name
+from gpuconv.core.problem import Problem
 from gpuconv.methods.describe import Described, Options, read_fill
 from gpuconv.methods.passes import describe_passes, plan_passes
 from gpuconv.methods.plan import METHODS, Plan, choose_plan, empty_result
+
+
+def in_one_sweep(problem: Problem) -> bool:
+    """Whether an engine reads the image once for all banks, where others have a pass per axis for each."""
+    return registry.selected_backend("correlate_banks", problem) != "generic"
 
 
 def describe_banks(x: Any, banks: Sequence[Sequence[Any]], options: Options) -> list[Described]:
@@ -33,7 +39,7 @@ def accumulate_banks(banks: Sequence[Described], cval: Any) -> list[Any]:
     plans = [plan_passes(bank) for bank in banks]
     with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN are results like others
         direct = all(plan.method == "direct" for bank in plans for plan in bank)
-        if direct and registry.selected_backend("correlate_banks", problem) != "generic":
+        if direct and in_one_sweep(problem):
             row = registry.selected_row("correlate_banks", problem)
             x = banks[0].x if row.native else cast(home, banks[0].x, problem.working_dtype)
             return row.function(x, weights, spans, cval)

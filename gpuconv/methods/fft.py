@@ -129,7 +129,9 @@ def _share(axes: int, count: int, batches: int, size: int) -> int:
 
 
 def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any, result: str | None = None) -> Any:
-    # No backend rounds what comes out of a transform: `result` stays with the caller.
+    row = registry.selected_row(primitive(problem), problem)
+    if row.native:
+        return row.function(x, weights, problem.spans, cval, estimate.lengths, result=result)
     if not problem.exact:  # integers are cast block by block
         x = cast(home_of(x), x, problem.working_dtype)
-    return registry.select(primitive(problem), problem)(x, weights, problem.spans, cval, estimate.lengths)
+    return row.function(x, weights, problem.spans, cval, estimate.lengths)

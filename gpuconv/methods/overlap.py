@@ -79,4 +79,4 @@ def estimate(problem: Problem) -> Estimate:
 
 
 def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any, result: str | None = None) -> Any:
-    return fft.run(problem, estimate, x, weights, cval)
+    return fft.run(problem, estimate, x, weights, cval, result)

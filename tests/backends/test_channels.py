@@ -150,7 +150,9 @@ def test_every_dtype_is_summed_in_its_own_precision(xp, dtype, kernel_dtype, rng
         spans, channels = spans_of(geometry, boundary), CHANNELS[1]
         x, kernel, _ = arrays_of(geometry, channels, rng, dtype, kernel_dtype)
         y = random(arrays_of(geometry, channels, rng)[2].shape, result_dtype, rng)
-        wide = [array.astype(object) if is_exact else array.astype(np.result_type(array, "f8")) for array in (x, kernel, y)]
+        wide = [
+            array.astype(object) if is_exact else array.astype(np.result_type(array, "f8")) for array in (x, kernel, y)
+        ]
         expected = loops(geometry, channels, spans, *wide)
         allowed = bounds(geometry, channels, spans, x, kernel, y, result_dtype)
         given = make(xp, x), kernel, make(xp, y)

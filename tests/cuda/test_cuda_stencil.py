@@ -181,7 +181,7 @@ def test_launches_cover_the_largest_arrays(steps):
         u = Sketch.of(shape, "float32")
         blocks = 0
         for launch in recorded(stencil.diffuse_steps, u, numbers((False, True)), LENGTHS[:steps]):
-            first, row_blocks, column_blocks = (int(each) for each in launch.arguments[-4 + (steps == 1) :][:3])
+            first, row_blocks, column_blocks = (int(each) for each in launch.arguments[-5 if steps == 1 else -4 :][:3])
             assert first == blocks
             assert 0 < launch.blocks <= MAX_BLOCKS
             blocks += launch.blocks

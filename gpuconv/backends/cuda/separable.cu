@@ -13,8 +13,8 @@
 // result takes to and from memory. The taps are run-time loops; a value is never multiplied by a tap of padding, since a
 // NaN would come out of that.
 //
-// Several kernels share the read: LINES lists of taps along the fast axis, and OUTPUTS lists along the slow one, each on
-// one of the lines. With SUMMED their results are added up in y0; with ADDS `before` is added to that, too.
+// Several kernels share the read: up to three lists of taps along the fast axis, the lines, and up to three along the slow
+// one, each on one of the lines. With SUMMED their results are added up in y0; with ADDS `before` is added to that, too.
 #include "numbers.cuh"
 #include "boundary.cuh"
 #include "weights.cuh"
@@ -27,12 +27,6 @@
 #endif
 #ifndef WIDTH
 #define WIDTH 128
-#endif
-#ifndef LINES
-#define LINES 1
-#endif
-#ifndef OUTPUTS
-#define OUTPUTS 1
 #endif
 #ifndef SUMMED
 #define SUMMED 0
@@ -53,6 +47,7 @@ struct Program {
     Part lines[3];
     Part columns[3];
     int32 line_of[3];
+    int32 line_count, output_count;
 };
 // Up to four axes beside the two, the fastest first: positions, and strides in x and in y.
 struct Batch {
@@ -161,7 +156,7 @@ __device__ inline void sum_rows(Sum* ring, const Sample* rows, int pitch, int lo
         if (row >= height) continue;
         int slot = first_slot + row;
         if (slot >= slots) slot -= slots;
-        for (int line = 0; line < LINES; line++) {
+        for (int line = 0; line < program.line_count; line++) {
             const Part& part = program.lines[line];
             Four<Sum> four;
             correlate<PIECE, Sample>(four.at, part, weights, AlongRow{rows + row * pitch, start + part.shift, loaded});
@@ -184,7 +179,7 @@ extern "C" __global__ void separable(const Storage* x, BEFORE_PARAMETER Result* 
     DYNAMIC_SHARED;
     const int slots = slow_taps - 1 + ROWS;
     Sum* ring = (Sum*)dynamic_shared;
-    Sample* rows = (Sample*)(ring + LINES * slots * WIDTH);
+    Sample* rows = (Sample*)(ring + program.line_count * slots * WIDTH);
 
     int64 block = cut.first_block + blockIdx.x;
     const int64 column = block % cut.strips * WIDTH;
@@ -219,7 +214,7 @@ extern "C" __global__ void separable(const Storage* x, BEFORE_PARAMETER Result* 
         if (first + ROWS <= 0 || !writes) continue;
         const int lowest = (int)(first < 0 ? -first : 0), highest = slow_taps - 1 + fresh;
         Sum sums[ROWS];
-        for (int output = 0; output < OUTPUTS; output++) {
+        for (int output = 0; output < program.output_count; output++) {
             const Part& part = program.columns[output];
             Sum results[ROWS];
             int oldest = slot + part.shift;
@@ -231,7 +226,7 @@ extern "C" __global__ void separable(const Storage* x, BEFORE_PARAMETER Result* 
                 if (SUMMED && output) sums[i] = add(sums[i], results[i]);
                 else sums[i] = results[i];
             }
-            if (SUMMED && output + 1 < OUTPUTS) continue;
+            if (SUMMED && output + 1 < program.output_count) continue;
 #pragma unroll
             for (int i = 0; i < ROWS; i++) {
                 if (i < lowest || first + i >= height) continue;

@@ -253,8 +253,6 @@ def _sweep(x: Any, terms: list[Term], cval: Any, kinds: Kinds, *, summed: bool, 
         boundary_define("BOUNDARY_FAST", fast),
         ("WEIGHTS", str(capacity)),
         ("WIDTH", str(width)),
-        ("LINES", str(len(lines))),
-        ("OUTPUTS", str(len(terms))),
         ("SUMMED", str(int(summed))),
         ("ADDS", str(int(before is not None))),
     )
@@ -292,7 +290,7 @@ def _program(terms: list[Term], lines: list[Term], slow: Span, fast: Span) -> tu
         parts += [[0, 0, 0, ROWS]] * (MOST - count)
     order = {each.line: place for place, each in enumerate(lines)}
     of_line = [order[each.line] for each in terms] + [0] * (MOST - len(terms))
-    return _struct(np.array([*np.ravel(parts), *of_line], np.int32)), np.concatenate(weights)
+    return _struct(np.array([*np.ravel(parts), *of_line, len(lines), len(terms)], np.int32)), np.concatenate(weights)
 
 
 def _group(taps: int) -> int:

@@ -1,4 +1,4 @@
-// One explicit step of diffusion, or with RATE what enters each cell per time.
+// One explicit step of diffusion, or what enters each cell per time.
 //
 // A thread walks down eight rows of a column and keeps the cell above and the one below in registers; what its neighbours
 // read, it finds in the cache: one word from memory and one back move per cell, and one for each conductance that varies.
@@ -7,15 +7,11 @@
 #ifndef ENTERS
 #define ENTERS 0
 #endif
-#ifndef RATE
-#define RATE 0
-#endif
 #ifndef BOUNDARY_PLANES
 #define BOUNDARY_PLANES NEAREST
 #endif
-#ifndef GROUPS
-#define GROUPS 4  // of rows in a block
-#endif
+
+constexpr int GROUPS = 4;  // of HIGH rows in a block, at most
 
 // A neighbour on an axis of `size` cells; a closed end is the cell itself.
 template <int boundary> __device__ inline int64 neighbour(int64 position, int64 size) {
@@ -29,11 +25,11 @@ extern "C" __global__ void __launch_bounds__(WIDE* GROUPS, 2)
             const __grid_constant__ Strides of_exchange,
 #endif
             Weight length, const __grid_constant__ Sizes sizes, int64 first_block, int64 row_blocks,
-            int64 column_blocks) {
+            int64 column_blocks, int32 groups, int32 rate_only) {
     int64 block = first_block + blockIdx.x;
     const int64 column = block % column_blocks * WIDE + threadIdx.x % WIDE;
     block /= column_blocks;
-    const int64 top = (block % row_blocks * GROUPS + threadIdx.x / WIDE) * HIGH;
+    const int64 top = (block % row_blocks * groups + threadIdx.x / WIDE) * HIGH;
     block /= row_blocks;
     const int64 plane = block % sizes.planes, field = block / sizes.planes;
     if (column >= sizes.columns || top >= sizes.rows) return;  // no barrier follows
@@ -74,7 +70,7 @@ extern "C" __global__ void __launch_bounds__(WIDE* GROUPS, 2)
         const Weight leaves = -exchange[place(of_exchange, field, plane, row, column)];
         rate = add(multiply_add(rate, leaves, cell), supply[place(of_supply, field, plane, row, column)]);
 #endif
-        const Result result = RATE ? rate : multiply_add(cell, length, rate);
+        const Result result = rate_only ? rate : multiply_add(cell, length, rate);
         y[origin + at + column] = result;
 #if AXES > 1
         above = cell;

@@ -143,10 +143,10 @@ class _Steps:
         row_blocks, column_blocks = ceil_div(self.sizes[2], HIGH * groups), ceil_div(self.sizes[3], WIDE)
         blocks = self.sizes[0] * self.sizes[1] * row_blocks * column_blocks
         real = np.dtype(real_of(self.dtype))
-        flags = {"ENTERS": bool(self.entering), "RATE": length is None}
-        defines = (*self.defines, *((name, str(int(flag))) for name, flag in flags.items()), ("GROUPS", str(groups)))
+        defines = (*self.defines, ("ENTERS", str(int(bool(self.entering)))))
         head = (source, target, *self.conductances, *self.entering, real.type(0 if length is None else length))
-        self._launch("advance", defines, WIDE * groups, head, blocks, (row_blocks, column_blocks), ())
+        tail = (np.int32(groups), np.int32(length is None))
+        self._launch("advance", defines, WIDE * groups, head, blocks, (row_blocks, column_blocks), tail)
 
     def advance_fused(self, source: Any, target: Any, lengths: Sequence[float]) -> None:
         """A few steps of images."""
