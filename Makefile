@@ -32,9 +32,9 @@ style: $(VENV)/.test
 types: $(VENV)/.test
 	$(RUN) -m mypy
 
-# The benchmarks on this machine, in under ten minutes.
+# The quick set of the benchmarks on this machine, in under ten minutes.
 bench: $(VENV)/.test
-	$(RUN) -m benchmarks run --json benchmarks/results/local/bench.json
+	$(RUN) -m benchmarks run --quick --json benchmarks/results/local/bench.json
 
 # The pages, the reference and the gallery as HTML in build/docs, made without a network; a warning, a dead link or an
 # example of the gallery that fails is an error. `make test` runs the examples of the pages.

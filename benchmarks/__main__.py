@@ -1,4 +1,4 @@
-"""``python -m benchmarks run``, ``renew``, ``table FILE``, ``compare BEFORE AFTER``."""
+"""``python -m benchmarks run``, ``renew``, ``table [FILE]``, ``compare BEFORE AFTER``, ``fit FILE``."""
 
 from __future__ import annotations
 
@@ -12,47 +12,62 @@ from typing import Any
 
 from benchmarks import (
     bench_beyond,
-    bench_compiled,
+    bench_channels,
+    bench_convolutions,
+    bench_crossover,
     bench_diffusion,
     bench_filters,
     bench_methods,
     bench_spectral,
+    bench_start,
+    bench_steps,
     beyond_peers,
     diffusion_peers,
     filter_peers,
+    fitting,
+    goals,
     machine,
     peers,
     rates,
+    regressions,
     report,
+    roofline,
     spectral_peers,
 )
 from benchmarks.libraries import OPENERS, AbsentError, ArrayLibrary, open_library
 from benchmarks.settings import Settings
 
-SUBJECTS = {
+SUBJECTS: dict[str, Any] = {
     "methods": bench_methods,
-    "compiled": bench_compiled,
+    "lines": bench_convolutions.lines,
+    "separable": bench_convolutions.separable,
+    "dense": bench_convolutions.dense,
+    "bytes": bench_convolutions.in_bytes,
+    "channels": bench_channels,
+    "steps": bench_steps,
+    "start": bench_start,
+    "crossover": bench_crossover,
     "filters": bench_filters,
     "spectral": bench_spectral,
     "diffusion": bench_diffusion,
     "beyond": bench_beyond,
 }
-# Measured on NumPy arrays alone.
-OF_NUMPY = frozenset({"compiled"})
-PEERS = (peers, filter_peers, spectral_peers, diffusion_peers, beyond_peers)
+# Measured on NumPy arrays alone; convolutions on CuPy's too, if asked for by name.
+OF_NUMPY = frozenset({"lines", "separable", "dense", "bytes", "channels", "steps", "start", "crossover"})
+PEERS = (peers, filter_peers, spectral_peers, diffusion_peers, beyond_peers, bench_channels, bench_steps)
 GROUPS = tuple(dict.fromkeys(group for module in PEERS for group in module.GROUPS))
 # Subjects whose figures come from this command alone, and the array libraries measured for them. The constants of the
 # planner hang on those of the methods, which are renewed by hand.
 RENEWED = {
-    "compiled": "numpy",
+    **dict.fromkeys(("lines", "separable", "dense", "bytes", "channels", "steps", "start", "crossover"), "numpy"),
     "filters": "numpy",
-    "spectral": "numpy,torch,jax",
-    "diffusion": "numpy,torch,jax",
-    "beyond": "numpy,torch,jax",
+    **dict.fromkeys(("spectral", "diffusion", "beyond"), "numpy,torch,jax"),
 }
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "performance.md"
 FORMAT = 1
+# Longest line of a file of figures.
+LINE = 400
 # What a quick run keeps of the time spent on each measurement.
 QUICK_PATIENCE = 0.5
 
@@ -72,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--json", type=Path, metavar="FILE", help="where to keep the figures")
     run.add_argument("--quick", action="store_true", help="fewer cases, and less time for each")
     run.add_argument("--patience", type=_positive, default=1.0, metavar="FACTOR", help="more time for each measurement")
+    run.add_argument("--minutes", type=_positive, default=15.0, help="no more random problems for the planner after it")
+    run.add_argument("--resume", action="store_true", help="go on with random problems where a run was ended")
     run.set_defaults(command=run_command)
     renew = commands.add_parser("renew", help="measure the subjects of a page again, one by one, and renew its tables")
     renew.add_argument("--subject", type=_names(RENEWED), default=tuple(RENEWED), metavar="NAME,NAME")
@@ -81,14 +98,19 @@ def _parser() -> argparse.ArgumentParser:
     renew.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER", help="where the figures are kept")
     renew.add_argument("--into", type=Path, default=PAGE, metavar="PAGE", help="where the tables stand")
     renew.set_defaults(command=renew_command)
-    table = commands.add_parser("table", help="print a file of figures as Markdown")
-    table.add_argument("file", type=Path)
+    table = commands.add_parser(
+        "table", help="print a file of figures as Markdown; without one, renew the page's tables"
+    )
+    table.add_argument("file", type=Path, nargs="?")
     table.add_argument("--into", type=Path, metavar="PAGE", help="put the tables into a page, between its markers")
     table.set_defaults(command=table_command)
     compare = commands.add_parser("compare", help="print what is slower in the second file; exit code 1 if anything is")
     compare.add_argument("before", type=Path)
     compare.add_argument("after", type=Path)
     compare.set_defaults(command=compare_command)
+    fit = commands.add_parser("fit", help="look for constants of the planner that would choose better on a timed grid")
+    fit.add_argument("file", type=Path, help="figures of the subject crossover")
+    fit.set_defaults(command=fit_command)
     return parser
 
 
@@ -122,13 +144,13 @@ def run_command(parsed: argparse.Namespace) -> int:
         return 2
     patience = parsed.patience * (QUICK_PATIENCE if parsed.quick else 1)
     result = {"format": FORMAT, "command": _command(parsed), **machine.describe(), "absent": absent}
-    result["limits"] = machine.measure_limits(rounds=3 if parsed.quick else 15)
-    settings = Settings(parsed.peers, parsed.quick, patience, result["limits"])
+    result["limits"] = roofline.measure(rounds=3 if parsed.quick else 9)
+    settings = Settings(parsed.peers, parsed.quick, patience, result["limits"], parsed.minutes, parsed.resume)
     result["subjects"] = {name: SUBJECTS[name].run(libraries, settings) for name in parsed.subject}
     result["machine"]["load_after"] = machine.load()
     if parsed.json is not None:
         parsed.json.parent.mkdir(parents=True, exist_ok=True)
-        parsed.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        parsed.json.write_text(_written(result) + "\n", encoding="utf-8")
     print(report.tables(result))
     for subject in result["subjects"].values():
         for row in subject["rates"]:
@@ -136,6 +158,18 @@ def run_command(parsed: argparse.Namespace) -> int:
     for fault in report.faults(result):
         print(f"wrong: {fault}", file=sys.stderr)
     return int(bool(report.faults(result)))
+
+
+def _written(value: Any, depth: int = 0) -> str:
+    """JSON with what fits a line on one."""
+    flat = json.dumps(value)
+    if len(flat) + depth <= LINE or not isinstance(value, (dict, list)):
+        return flat
+    inside, outside = "\n" + " " * (depth + 1), "\n" + " " * depth
+    if isinstance(value, dict):
+        parts = [f"{json.dumps(key)}: {_written(part, depth + 1)}" for key, part in value.items()]
+        return "{" + inside + f",{inside}".join(parts) + outside + "}"
+    return "[" + inside + f",{inside}".join(_written(part, depth + 1) for part in value) + outside + "]"
 
 
 def _open(names: tuple[str, ...]) -> tuple[list[ArrayLibrary], list[dict[str, str]]]:
@@ -170,12 +204,15 @@ def renew_command(parsed: argparse.Namespace) -> int:
             worst = max(worst, code)
             continue
         fresh.replace(path)
-        table_command(argparse.Namespace(file=path, into=parsed.into))
+    renew_tables(parsed.results, parsed.into)
     return worst
 
 
 def table_command(parsed: argparse.Namespace) -> int:
-    """Print the tables, or renew them in a page."""
+    """Print the tables, renew them in a page, or renew all tables of the page from the figures that are kept."""
+    if parsed.file is None:
+        renew_tables(RESULTS, parsed.into or PAGE)
+        return 0
     result = _read(parsed.file)
     tables = report.tables(result)
     if parsed.into is None:
@@ -186,9 +223,29 @@ def table_command(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def renew_tables(folder: Path, page: Path) -> None:
+    """The tables of every subject that has figures in `folder`, and the goals, which are judged by all of them."""
+    text, results = page.read_text(encoding="utf-8"), []
+    for subject in SUBJECTS:
+        path = folder / f"{subject}-cpu.json"
+        if path.exists():
+            results.append(_read(path))
+            text = report.put_between_markers(text, report.tables(results[-1]), report.begin_of(subject))
+    text = report.put_between_markers(text, goals.table(results), report.begin_of("goals"))
+    page.write_text(text, encoding="utf-8")
+
+
+def fit_command(parsed: argparse.Namespace) -> int:
+    """Score the planner on every grid of the file, and look for constants that would do better."""
+    for row in _read(parsed.file)["subjects"]["crossover"]["choices"]:
+        tables = ("numpy",) if row["library"].endswith(fitting.PLAIN) else ("numba", "numpy")
+        print(fitting.as_text(fitting.replays(row["library"], row["problems"]), row["library"], tables))
+    return 0
+
+
 def compare_command(parsed: argparse.Namespace) -> int:
     """Print regressions first; exit code 1 if there are any."""
-    worse, notes = report.compare(_read(parsed.before), _read(parsed.after))
+    worse, notes = regressions.compare(_read(parsed.before), _read(parsed.after))
     for sentence in worse:
         print(f"worse: {sentence}")
     for sentence in notes:

@@ -40,7 +40,7 @@ def run_work(work: BeyondWork, library: ArrayLibrary, settings: Settings) -> dic
     problem = make_problem(work)
     rivals = [
         replace(rival, definition=problem.others.get(DEFINITIONS.get(rival.name, "")))
-        for rival in contenders(BEYOND_PEERS, work, problem, library, settings.peers)
+        for rival in contenders(BEYOND_PEERS, work, problem, library, settings.peers, make_problem)
     ]
     right = problem.definition
     rows = [*ours(work, problem, library), *rivals]

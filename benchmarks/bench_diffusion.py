@@ -50,7 +50,7 @@ def run_work(work: DiffusionWork, library: ArrayLibrary, settings: Settings) -> 
         Contender(name, status="left out", reason=call) if isinstance(call, str) else Contender(name, call)
         for name, (call, _) in own.items()
     ]
-    rivals = contenders(DIFFUSION_PEERS, work, problem, library, settings.peers)
+    rivals = contenders(DIFFUSION_PEERS, work, problem, library, settings.peers, make_problem)
     traffic = 2 * problem.start.nbytes
     case = Case(work.name, library, [*rows, *rivals], problem.expected, problem.tolerance, traffic=traffic)
     result = run_case(case, EFFORT.times(settings.patience), settings.limits)

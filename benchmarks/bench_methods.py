@@ -1,4 +1,4 @@
-"""The subject "methods": convolutions against peers, the planner's constants and choices, small calls."""
+"""The subject "methods": convolutions of all array libraries, the planner's constants and choices, small calls."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 
 import gpuconv
-from benchmarks import borders, choices, peers, rates
-from benchmarks.cases import CASES, Data, Work, definition, make_data, tolerance
-from benchmarks.harness import OURS, Case, Contender, Effort, run_case, summary, time_in_turn
+from benchmarks import borders, choices, rates
+from benchmarks.bench_convolutions import run_work
+from benchmarks.cases import CASES, Work
+from benchmarks.harness import Effort, summary, time_in_turn
 from benchmarks.libraries import ArrayLibrary, wall_clock
 from benchmarks.settings import Settings
 
-# Random problems on which the planner's choice is judged. Other libraries than NumPy are measured coarsely.
-PROBLEMS = {"numpy": 66, "cupy": 66}
+# Random problems on which the planner's choice is judged; those on NumPy arrays are the subject "crossover".
+PROBLEMS = {"numpy": 0, "cupy": 66}
 PROBLEMS_ELSEWHERE = 18
-PROBLEMS_QUICK = 12
+PROBLEMS_QUICK = 6
 FIRST_USE = """
 from time import perf_counter
 start = perf_counter()
@@ -41,14 +42,14 @@ def run(libraries: list[ArrayLibrary], settings: Settings) -> dict[str, Any]:
         for work in selected(library, settings):
             result["cases"].append(run_work(work, library, settings))
             settings.say(f"{library.name}: {work.name}")
-        chosen = choices.measure(library, _problems(library, settings), settings.patience)
-        settings.say(f"{library.name}: the planner's choices")
+        measured = None
         if not settings.quick:
             measured = rates.measure(library, settings.patience)
             settings.say(f"{library.name}: the planner's constants")
-            chosen["with_measured"] = choices.score_with(library, chosen["problems"], rates.measured_rates(measured))
             result["rates"].append(measured)
-        result["choices"].append(chosen)
+        if PROBLEMS.get(library.name, PROBLEMS_ELSEWHERE):
+            result["choices"].append(_choices(library, settings, measured))
+            settings.say(f"{library.name}: the planner's choices")
         if library.name == "numpy" and not settings.quick:
             result["borders"] = borders.measure(settings.patience)
             settings.say("borders inside the cpu backend")
@@ -58,46 +59,20 @@ def run(libraries: list[ArrayLibrary], settings: Settings) -> dict[str, Any]:
     return result
 
 
-def _problems(library: ArrayLibrary, settings: Settings) -> int:
-    return PROBLEMS_QUICK if settings.quick else PROBLEMS.get(library.name, PROBLEMS_ELSEWHERE)
+def _choices(library: ArrayLibrary, settings: Settings, measured: dict[str, Any] | None) -> dict[str, Any]:
+    """The planner's choices, also with the constants that were measured."""
+    count = PROBLEMS_QUICK if settings.quick else PROBLEMS.get(library.name, PROBLEMS_ELSEWHERE)
+    chosen = choices.measure(library, choices.draw(count, choices.MODEST), settings.patience)
+    if measured is None:
+        return chosen
+    other = rates.planned_with(library.name, rates.measured_rates(measured))
+    return chosen | {"with_measured": choices.score_with(library, chosen["problems"], other)}
 
 
 def selected(library: ArrayLibrary, settings: Settings) -> list[Work]:
     """The cases to be measured on a library."""
     works = [work for work in CASES if work.everywhere or library.name in ("numpy", "cupy")]
     return [work for work in works if work.quick] if settings.quick else works
-
-
-def run_work(work: Work, library: ArrayLibrary, settings: Settings) -> dict[str, Any]:
-    """One case: gpuconv and every peer on the same data, checked against the definition."""
-    data = make_data(work)
-    others = peers.contenders(work, data, library, settings.peers)
-    case = Case(
-        work.name,
-        library,
-        [Contender(OURS, ours(work, data, library)), *others],
-        definition(work, data),
-        tolerance(data),
-        traffic=traffic(work),
-        products=work.products,
-    )
-    return run_case(case, Effort().times(settings.patience), settings.limits)
-
-
-def ours(work: Work, data: Data, library: ArrayLibrary) -> Callable[[], Any]:
-    """gpuconv as a user would call it; the kernel stays a NumPy array."""
-    x = library.from_host(data.x)
-    if data.taps is not None:
-        taps = data.taps
-        return lambda: gpuconv.convolve_separable(x, taps, boundary=work.boundary, axes=work.axes)
-    return lambda: gpuconv.convolve(x, data.kernel, boundary=work.boundary, axes=work.axes)
-
-
-def traffic(work: Work) -> int:
-    """Bytes of the image and of the result, which is int32 for bytes and of the image's dtype otherwise."""
-    samples = int(np.prod(work.shape))
-    itemsize = np.dtype(work.dtype).itemsize
-    return samples * (itemsize + (4 if itemsize == 1 else itemsize))
 
 
 def overhead(library: ArrayLibrary, patience: float) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def selected(library: ArrayLibrary, settings: Settings) -> list[SpectralWork]:
 def run_work(work: SpectralWork, library: ArrayLibrary, settings: Settings) -> dict[str, Any]:
     """One operation: gpuconv and every peer, checked against the definition."""
     problem = make_problem(work)
-    rivals = contenders(SPECTRAL_PEERS, work, problem, library, settings.peers)
+    rivals = contenders(SPECTRAL_PEERS, work, problem, library, settings.peers, make_problem)
     case = Case(
         work.name,
         library,

@@ -39,6 +39,10 @@ class Work:
         True if it is measured on all array libraries, False if on NumPy and CuPy alone.
     quick : bool
         True if it is part of a quick run.
+    smooth : bool
+        True for taps that are not negative and sum to 1, in float64 for images of integers as well.
+    result : str
+        Dtype of the result, if it is not the usual one.
     """
 
     shape: tuple[int, ...]
@@ -49,6 +53,15 @@ class Work:
     outer: bool = False
     everywhere: bool = False
     quick: bool = False
+    smooth: bool = False
+    result: str = ""
+
+    @property
+    def result_dtype(self) -> str:
+        """What gpuconv gives, and the others have to."""
+        if self.result or np.dtype(self.dtype).kind not in "iu":
+            return self.result or self.dtype
+        return "float32" if self.smooth else "int32"
 
     @property
     def name(self) -> str:
@@ -58,7 +71,8 @@ class Work:
         else:
             taps = "x".join(map(str, self.kernel))
         along = "" if self.axes is None else f" along {', '.join(map(str, self.axes))}"
-        return f"{size} {self.dtype}, {taps} taps{along}, {self.boundary}"
+        to = f" to {self.result_dtype}" if self.smooth else ""
+        return f"{size} {self.dtype}{to}, {taps} taps{along}, {self.boundary}"
 
     @property
     def convolved(self) -> tuple[int, ...]:
@@ -83,19 +97,32 @@ class Data:
 def make_data(work: Work) -> Data:
     """Random arrays that depend on the work's name alone."""
     rng = np.random.default_rng(zlib.crc32(work.name.encode()))
-    if np.dtype(work.dtype).kind in "iu":
+    integers = np.dtype(work.dtype).kind in "iu"
+    if integers and not work.smooth:
         x = rng.integers(0, 256, work.shape).astype(work.dtype)
         return Data(x, rng.integers(-8, 9, work.kernel).astype(np.int16), None)
-    x = rng.standard_normal(work.shape).astype(work.dtype)
+    x = (rng.integers(0, 256, work.shape) if integers else rng.standard_normal(work.shape)).astype(work.dtype)
+    draw = rng.random if work.smooth else rng.standard_normal
     if not work.outer:
-        return Data(x, rng.standard_normal(work.kernel), None)
-    taps = [rng.standard_normal(count) for count in work.kernel]
+        kernel = draw(work.kernel)
+        return Data(x, kernel / kernel.sum() if work.smooth else kernel, None)
+    taps = [draw(count) for count in work.kernel]
+    if work.smooth:
+        taps = [line + line[::-1] for line in taps]
+        taps = [line / line.sum() for line in taps]
     return Data(x, reduce(np.multiply.outer, taps), taps)
+
+
+def expected(work: Work, data: Data) -> np.ndarray:
+    """The definition, within the range of the result's dtype: a result of integers saturates."""
+    exact = definition(work, data)
+    kind = np.dtype(work.result_dtype)
+    return np.clip(exact, np.iinfo(kind).min, np.iinfo(kind).max) if kind.kind in "iu" else exact
 
 
 def definition(work: Work, data: Data) -> np.ndarray:
     """``y[i] = sum_m kernel[m] x~[(K - 1)//2 + i - m]`` in float64 (int64 for integers), mode "same"."""
-    dtype = np.int64 if data.x.dtype.kind in "iu" else np.float64
+    dtype = np.int64 if data.x.dtype.kind in "iu" and data.kernel.dtype.kind in "iu" else np.float64
     shape = _among(work, work.kernel)
     # Output 0 reads from (K - 1)//2 - (K - 1) on.
     padding = [((taps - 1) - (taps - 1) // 2, (taps - 1) // 2) for taps in shape]
@@ -145,11 +172,16 @@ def _among(work: Work, taps: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def tolerance(data: Data) -> float:
-    """8 eps of the largest value a result could have, which holds for sums and for transforms; 0 for integers."""
-    if data.x.dtype.kind in "iu":
+def tolerance(work: Work, data: Data) -> float:
+    """8 eps of the largest value a result could have, which holds for sums and for transforms; 0 for integers.
+
+    Where sums are rounded to integers, half a unit more.
+    """
+    if data.x.dtype.kind in "iu" and data.kernel.dtype.kind in "iu":
         return 0.0
-    return 8 * float(np.finfo(data.x.dtype).eps) * float(np.abs(data.kernel).sum()) * float(np.abs(data.x).max())
+    summed = data.x.dtype if data.x.dtype.kind == "f" else np.dtype(np.float32)
+    error = 8 * float(np.finfo(summed).eps) * float(np.abs(data.kernel).sum()) * float(np.abs(data.x).max())
+    return error + 0.5 if np.dtype(work.result_dtype).kind in "iu" else error
 
 
 CASES = (

@@ -9,6 +9,7 @@ import importlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations_with_replacement
 from typing import Any
 
@@ -16,7 +17,8 @@ import numpy as np
 
 import gpuconv.ndimage
 from benchmarks import opencv_filters
-from benchmarks.filter_cases import FilterData, FilterWork
+from benchmarks.apart import Elsewhere, Here, is_apart
+from benchmarks.filter_cases import FilterData, FilterWork, make_data
 from benchmarks.filter_definitions import RATIO, SMOOTHING, as_real
 from benchmarks.harness import Contender
 from benchmarks.libraries import AbsentError, ArrayLibrary, open_library
@@ -63,7 +65,9 @@ class FilterPeer:
 def contenders(work: FilterWork, data: FilterData, library: ArrayLibrary, groups: tuple[str, ...]) -> list[Contender]:
     """All peers of `groups` for arrays of `library`: to be timed, absent or left out."""
     return [
-        _contender(peer, work, data) for peer in FILTER_PEERS if peer.group in groups and peer.arrays == library.name
+        _contender(peer, work, data, library)
+        for peer in FILTER_PEERS
+        if peer.group in groups and peer.arrays == library.name
     ]
 
 
@@ -83,17 +87,29 @@ def arrays_for(data: FilterData, library: ArrayLibrary) -> Arrays:
     return Arrays(importlib.import_module(library.name if library.name == "cupy" else "numpy"), *own)
 
 
-def _contender(peer: FilterPeer, work: FilterWork, data: FilterData) -> Contender:
+def _contender(peer: FilterPeer, work: FilterWork, data: FilterData, library: ArrayLibrary) -> Contender:
     try:
-        library = open_library(peer.arrays)
-        module = load(peer.module)
+        made = _make(peer, work, data)
     except AbsentError as absent:
         return Contender(peer.name, status="absent", reason=str(absent))
-    made = peer.make(module, work, arrays_for(data, library))
     if made is None:
         return Contender(peer.name, status="left out", reason="it has no such filter")
-    call, factor = made
-    return Contender(peer.name, call, library=returning(library, factor))
+    if is_apart(peer.group, library):
+        return Contender(peer.name, elsewhere=Elsewhere(peer.group, partial(only, peer.name, work)))
+    return Contender(peer.name, made.call, library=made.library)
+
+
+def _make(peer: FilterPeer, work: FilterWork, data: FilterData) -> Here | None:
+    library = open_library(peer.arrays)
+    made = peer.make(load(peer.module), work, arrays_for(data, library))
+    return None if made is None else Here(made[0], returning(library, made[1]))
+
+
+def only(name: str, work: FilterWork) -> Here:
+    """One peer with arrays made anew, for a process of its own."""
+    made = _make(next(peer for peer in FILTER_PEERS if peer.name == name), work, make_data(work))
+    assert made is not None
+    return made
 
 
 def returning(library: ArrayLibrary, factor: float = 1.0) -> ArrayLibrary:

@@ -1,4 +1,4 @@
-"""Checks a case, then times it: peers and gpuconv in turn, in one process.
+"""Checks a case, then times it: peers and gpuconv in turn, libraries with pools of threads in processes of their own.
 
 A contender whose answer is wrong is reported as wrong and never timed. The first call, which imports, plans and
 compiles, is kept apart from the warm ones. Every round times each contender once, so that a disturbance of the
@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from benchmarks.apart import Elsewhere, Here, Runner
 from benchmarks.libraries import ArrayLibrary
 
 # The contender that all ratios refer to.
@@ -63,6 +64,8 @@ class Contender:
         Whose arrays the call returns, if not the case's own.
     definition : Oracle or None
         What is right for it, if not what is for the case.
+    elsewhere : Elsewhere or None
+        In place of a call: the work in another process.
     """
 
     name: str
@@ -71,6 +74,13 @@ class Contender:
     reason: str = ""
     library: ArrayLibrary | None = None
     definition: Oracle | None = None
+    elsewhere: Elsewhere | None = None
+
+    def runner(self, library: ArrayLibrary) -> Runner | None:
+        """How it is called, where arrays are those of `library`; None if it does not do the work."""
+        if self.elsewhere is not None:
+            return self.elsewhere
+        return None if self.call is None else Here(self.call, self.library or library)
 
 
 @dataclass(frozen=True)
@@ -90,6 +100,10 @@ class Case:
         Bytes of input and result: the least that has to go through memory.
     products : int
         Multiply-adds of the definition.
+    dtype : str
+        That they are done in.
+    predicted : int or None
+        Bytes that the plan expects gpuconv to take, where there is a plan.
     """
 
     name: str
@@ -99,6 +113,8 @@ class Case:
     tolerance: float
     traffic: int = 0
     products: int = 0
+    dtype: str = "float32"
+    predicted: int | None = None
 
 
 @dataclass(frozen=True)
@@ -118,16 +134,23 @@ def run_case(case: Case, effort: Effort, limits: dict[str, float] | None = None)
     """Check every contender of a case, time the right ones, and report on all of them."""
     rows, racing = [], []
     for contender in case.contenders:
-        row = _check(case, contender)
+        runner = contender.runner(case.library)
+        row = _check(case, contender, runner)
         rows.append(row)
-        if row["status"] == "timed":
-            racing.append((contender, row))
-    samples = time_in_turn([_timer(case, contender) for contender, _ in racing], effort)
-    for (_, row), times in zip(racing, samples, strict=True):
+        if row["status"] == "timed" and runner is not None:
+            racing.append((runner, row))
+    samples = time_in_turn([runner.seconds for runner, _ in racing], effort)
+    for (runner, row), times in zip(racing, samples, strict=True):
         row.update(summary(times))
-    _add_ratios(racing, samples)
+        row["peak_bytes"] = runner.peak()
+    _add_ratios([row for _, row in racing], samples)
     for _, row in racing:
         _add_shares(row, case, limits or {})
+        if row["name"] == OURS and case.predicted is not None:
+            row["predicted_bytes"] = case.predicted
+    for runner, _ in racing:
+        if isinstance(runner, Elsewhere):
+            runner.close()
     return {
         "case": case.name,
         "library": case.library.name,
@@ -137,18 +160,16 @@ def run_case(case: Case, effort: Effort, limits: dict[str, float] | None = None)
     }
 
 
-def _check(case: Case, contender: Contender) -> dict[str, Any]:
+def _check(case: Case, contender: Contender, runner: Runner | None) -> dict[str, Any]:
     """Name and status of a contender; if it does the work, its first call and how far off the answer is."""
     row: dict[str, Any] = {"name": contender.name}
-    if contender.call is None:
+    if runner is None:
         return row | {"status": contender.status, "reason": contender.reason}
-    library = contender.library or case.library
-    start = perf_counter()
     try:
-        result = library.to_host(contender.call())
+        result, first = runner.first()
     except Exception as error:  # a contender that fails is a finding; the others are still measured
-        return row | {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
-    first = perf_counter() - start
+        reason = str(error) if contender.elsewhere is not None else f"{type(error).__name__}: {error}"
+        return row | {"status": "failed", "reason": reason}
     definition = contender.definition or Definition(case.expected, case.tolerance)
     fault = definition.why_wrong(result)
     if fault is not None:
@@ -172,13 +193,6 @@ def why_wrong(result: np.ndarray, expected: np.ndarray, tolerance: float) -> str
         return None
     place = tuple(int(index) for index in worst)
     return f"at {place} it is {result[worst]:.9g}, it should be {expected[worst]:.9g} within {tolerance:.2g}"
-
-
-def _timer(case: Case, contender: Contender) -> Callable[[int], float]:
-    library = contender.library or case.library
-    assert contender.call is not None
-    call = contender.call
-    return lambda repeats: library.seconds(call, repeats)
 
 
 def time_in_turn(timers: Sequence[Callable[[int], float]], effort: Effort) -> list[list[float]]:
@@ -221,18 +235,27 @@ def summary(times: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def _add_ratios(racing: Sequence[tuple[Contender, dict[str, Any]]], samples: Sequence[Sequence[float]]) -> None:
+def _add_ratios(rows: Sequence[dict[str, Any]], samples: Sequence[Sequence[float]]) -> None:
     """How many times longer than gpuconv each contender took: the median over the rounds."""
-    ours = next((times for (contender, _), times in zip(racing, samples, strict=True) if contender.name == OURS), None)
+    ours = next((times for row, times in zip(rows, samples, strict=True) if row["name"] == OURS), None)
     if ours is None:
         return
-    for (_, row), times in zip(racing, samples, strict=True):
+    for row, times in zip(rows, samples, strict=True):
         row["ratio"] = statistics.median(theirs / own for theirs, own in zip(times, ours, strict=True))
 
 
 def _add_shares(row: dict[str, Any], case: Case, limits: dict[str, float]) -> None:
-    """Speed as a share of the machine's: 1 means that a copy of the data would take as long."""
-    if case.traffic and "copy_bytes_per_s" in limits:
-        row["share_of_copy"] = case.traffic / row["median_s"] / limits["copy_bytes_per_s"]
-    if case.products and "multiply_adds_per_s" in limits:
-        row["share_of_multiply_adds"] = case.products / row["median_s"] / limits["multiply_adds_per_s"]
+    """Speed as a share of the machine's: 1 means that a copy of the data would take as long.
+
+    All threads copy, and multiply, as fast as the machine can; a method that needs fewer products than the definition
+    may be above 1.
+    """
+    copies = [limits[name] for name in ("copy_bytes_per_s", "copy_bytes_per_s_all") if name in limits]
+    if case.traffic and copies:
+        row["share_of_copy"] = case.traffic / row["median_s"] / max(copies)
+    ending = "_double" if case.dtype in ("float64", "complex128") else ""
+    peaks = [
+        limits[name] for name in ("multiply_adds_per_s" + ending, f"multiply_adds_per_s{ending}_one") if name in limits
+    ]
+    if case.products and peaks:
+        row["share_of_multiply_adds"] = case.products / row["median_s"] / max(peaks)

@@ -6,10 +6,13 @@ import importlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+
+from benchmarks.memory import peak_bytes, pool_bytes
 
 Timer = Callable[[Callable[[], Any], int], float]
 
@@ -29,12 +32,15 @@ class ArrayLibrary:
         A NumPy array as one of the library's, on the device to be measured, and back.
     seconds : callable
         ``seconds(call, repeats)``: mean duration of a call, in seconds, until its result is there.
+    peak : callable
+        ``peak(call)``: bytes that a call takes on top of what is there; None where that cannot be told.
     """
 
     name: str
     from_host: Callable[[np.ndarray], Any]
     to_host: Callable[[Any], np.ndarray]
     seconds: Timer
+    peak: Callable[[Callable[[], Any]], int | None] = peak_bytes
 
 
 def wall_clock(wait: Callable[[Any], Any] | None = None) -> Timer:
@@ -51,20 +57,14 @@ def wall_clock(wait: Callable[[Any], Any] | None = None) -> Timer:
     return seconds
 
 
-def device_clock(cuda: Any) -> Timer:
-    """Time on the current stream of a GPU, between two events; `cuda` is ``cupy.cuda``.
+def device_clock(benchmark: Callable[..., Any]) -> Timer:
+    """Time on the current stream of a GPU; `benchmark` is ``cupyx.profiler.benchmark``, which sets two events a call.
 
     What the host does before the first launch does not count, unless the device has to wait for it.
     """
 
     def seconds(call: Callable[[], Any], repeats: int) -> float:
-        start, stop = cuda.Event(), cuda.Event()
-        start.record()
-        for _ in range(repeats):
-            call()
-        stop.record()
-        stop.synchronize()
-        return cuda.get_elapsed_time(start, stop) * 1e-3 / repeats
+        return float(np.mean(benchmark(call, n_repeat=repeats, n_warmup=0).gpu_times))
 
     return seconds
 
@@ -96,7 +96,28 @@ def _open_cupy() -> ArrayLibrary:
         cupy.zeros(8).sum().get()
     except Exception as error:  # whatever CuPy raises here, there is no device to measure
         raise AbsentError(f"CuPy is installed but cannot use a GPU here: {error}") from error
-    return ArrayLibrary("cupy", cupy.asarray, cupy.asnumpy, device_clock(cupy.cuda))
+    benchmark = importlib.import_module("cupyx.profiler").benchmark
+    peak = partial(pool_bytes, pool=cupy.get_default_memory_pool())
+    return ArrayLibrary("cupy", cupy.asarray, cupy.asnumpy, device_clock(benchmark), peak)
+
+
+def _open_dask() -> ArrayLibrary:
+    arrays = importlib.import_module("dask.array")
+    return ArrayLibrary("dask", partial(_in_chunks, arrays), np.asarray, _computed, _peak_computed)
+
+
+def _in_chunks(arrays: Any, x: np.ndarray) -> Any:
+    """Two chunks an axis, where an axis is long."""
+    return arrays.from_array(x, chunks=tuple(-(-size // 2) if size >= 64 else size for size in x.shape))
+
+
+def _computed(call: Callable[[], Any], repeats: int) -> float:
+    """Lazy arrays are waited for one by one."""
+    return wall_clock()(lambda: call().compute(), repeats)
+
+
+def _peak_computed(call: Callable[[], Any]) -> int | None:
+    return peak_bytes(lambda: call().compute())
 
 
 OPENERS: dict[str, Callable[[], ArrayLibrary]] = {
@@ -104,6 +125,7 @@ OPENERS: dict[str, Callable[[], ArrayLibrary]] = {
     "array_api_strict": _open_array_api_strict,
     "torch": _open_torch,
     "jax": _open_jax,
+    "dask": _open_dask,
     "cupy": _open_cupy,
 }
 

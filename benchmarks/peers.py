@@ -9,17 +9,21 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from benchmarks.cases import Data, Work
-from benchmarks.harness import Contender
+from benchmarks.apart import Elsewhere, Here, is_apart
+from benchmarks.cases import Data, Work, expected, make_data
+from benchmarks.harness import Contender, Definition
 from benchmarks.libraries import AbsentError, ArrayLibrary, open_library
 
 # A peer that sums directly is left out above this many multiply-adds, where it would take seconds.
-DIRECT_UP_TO = 400_000_000
+DIRECT_UP_TO = 900_000_000
+# OpenCV rounds the taps of 8-bit filters to 8 bits and the sum once: its results are within two levels.
+OPENCV_LEVELS = 2.5
 
 Maker = Callable[[ModuleType, Work, Data], Callable[[], Any]]
 
@@ -54,10 +58,11 @@ class Peer:
 
 def contenders(work: Work, data: Data, library: ArrayLibrary, groups: tuple[str, ...]) -> list[Contender]:
     """All declared peers of `groups` that take arrays of `library`: to be timed, absent or left out."""
-    return [_contender(peer, work, data) for peer in PEERS if peer.group in groups and library.name in peer.arrays]
+    chosen = [peer for peer in PEERS if peer.group in groups and library.name in peer.arrays]
+    return [_contender(peer, work, data, library) for peer in chosen]
 
 
-def _contender(peer: Peer, work: Work, data: Data) -> Contender:
+def _contender(peer: Peer, work: Work, data: Data, library: ArrayLibrary) -> Contender:
     reason = peer.why_not(work)
     if reason is not None:
         return Contender(peer.name, status="left out", reason=reason)
@@ -65,8 +70,30 @@ def _contender(peer: Peer, work: Work, data: Data) -> Contender:
         module = _load(peer)
     except AbsentError as absent:
         return Contender(peer.name, status="absent", reason=str(absent))
-    returned = {"torch": "torch", "cupyx": "cupy"}.get(peer.group, "numpy")
-    return Contender(peer.name, peer.make(module, work, data), library=open_library(returned))
+    definition = _own_definition(peer, work)
+    if is_apart(peer.group, library):
+        return Contender(
+            peer.name, definition=definition, elsewhere=Elsewhere(peer.group, partial(only, peer.name, work))
+        )
+    return Contender(peer.name, peer.make(module, work, data), library=_returned(peer), definition=definition)
+
+
+def only(name: str, work: Work) -> Here:
+    """One peer with arrays made anew, for a process of its own."""
+    peer = next(peer for peer in PEERS if peer.name == name)
+    return Here(peer.make(_load(peer), work, make_data(work)), _returned(peer))
+
+
+def _returned(peer: Peer) -> ArrayLibrary:
+    groups = {"torch": "torch", "cupyx": "cupy", "dask-image": "dask"}
+    return open_library(groups.get(peer.group, "numpy"))
+
+
+def _own_definition(peer: Peer, work: Work) -> Definition | None:
+    """What is right for a peer that documents that it computes something less exact."""
+    if peer.group != "opencv" or work.result_dtype != "uint8":
+        return None
+    return Definition(expected(work, make_data(work)), OPENCV_LEVELS)
 
 
 def _load(peer: Peer) -> ModuleType:
@@ -96,7 +123,7 @@ def _even(work: Work) -> str | None:
 
 
 def _is_integer(work: Work) -> bool:
-    return np.dtype(work.dtype).kind in "iu"
+    return np.dtype(work.dtype).kind in "iu" and not work.smooth
 
 
 def _too_slow(products: int) -> str | None:
@@ -111,19 +138,22 @@ def _too_slow(products: int) -> str | None:
 def _ndimage_why_not(work: Work) -> str | None:
     if work.outer:
         return "one pass per axis is the comparison for outer products"
-    return _even(work) or _too_slow(work.products)
+    return _truncating(work) or _even(work) or _too_slow(work.products)
+
+
+def _truncating(work: Work) -> str | None:
+    return "it cuts off digits instead of rounding" if work.result_dtype == "uint8" else None
 
 
 def _ndimage(module: ModuleType, work: Work, data: Data) -> Callable[[], Any]:
     x, weights = _of(module, data.x), _of(module, _weights(work, data))
-    output = np.int32 if _is_integer(work) else data.x.dtype
-    return lambda: module.convolve(x, weights, output=output, mode=work.boundary)
+    return lambda: module.convolve(x, weights, output=np.dtype(work.result_dtype), mode=work.boundary)
 
 
 def _passes_why_not(work: Work) -> str | None:
     if not work.outer and len(work.kernel) > 1:
         return "the kernel is no outer product"
-    return _even(work) or _too_slow(work.products)
+    return _truncating(work) or _even(work) or _too_slow(work.products)
 
 
 def _passes(module: ModuleType, work: Work, data: Data) -> Callable[[], Any]:
@@ -133,7 +163,7 @@ def _passes(module: ModuleType, work: Work, data: Data) -> Callable[[], Any]:
     def call() -> Any:
         result = x
         for line, axis in zip(taps, work.convolved, strict=True):
-            result = module.convolve1d(result, line, axis=axis, output=x.dtype, mode=work.boundary)
+            result = module.convolve1d(result, line, axis=axis, output=np.dtype(work.result_dtype), mode=work.boundary)
         return result
 
     return call
@@ -144,7 +174,7 @@ def _transform_why_not(work: Work) -> str | None:
         return "one pass per axis is the comparison for outer products"
     if work.boundary != "constant":
         return f"it knows zeros beyond the edges, not {work.boundary!r}"
-    if _is_integer(work):
+    if np.dtype(work.dtype).kind in "iu":
         return "it transforms integers, which does not give them exactly"
     return None
 
@@ -167,7 +197,7 @@ def _convolve2d_why_not(work: Work) -> str | None:
         return "it does two dimensions, not more and not fewer"
     if work.boundary not in _CONVOLVE2D_BOUNDARIES:
         return f"it has no boundary {work.boundary!r}"
-    if _is_integer(work):
+    if np.dtype(work.dtype).kind in "iu":
         return f"its {work.dtype} results overflow"
     return _ndimage_why_not(work)
 
@@ -217,6 +247,20 @@ def _torch(module: ModuleType, work: Work, data: Data) -> Callable[[], Any]:
     return call
 
 
+# --- dask-image
+
+
+def _dask_why_not(work: Work) -> str | None:
+    if work.axes is not None:
+        return "its kernels have the dimensions of the image"
+    return _ndimage_why_not(work)
+
+
+def _dask(module: ModuleType, work: Work, data: Data) -> Callable[[], Any]:
+    x = open_library("dask").from_host(data.x.astype(work.result_dtype))
+    return lambda: module.convolve(x, data.kernel, mode=work.boundary)
+
+
 # --- OpenCV
 
 _OPENCV_BORDERS = {
@@ -241,7 +285,7 @@ def _opencv_why_not(work: Work) -> str | None:
 def _opencv(module: ModuleType, work: Work, data: Data) -> Callable[[], Any]:
     """Its filters correlate, and have no integer results wide enough: integers come out in float32, exactly."""
     border = getattr(module, _OPENCV_BORDERS[work.boundary])
-    depth = module.CV_64F if work.dtype == "float64" else module.CV_32F
+    depth = {"float64": module.CV_64F, "uint8": module.CV_8U}.get(work.result_dtype, module.CV_32F)
     precision = np.float64 if work.dtype == "float64" else np.float32
     x = data.x if data.x.ndim > 1 else data.x[None, :]
     if work.outer:
@@ -263,6 +307,7 @@ PEERS = (
     Peer("scipy.signal.convolve2d", "scipy", "scipy.signal", _SCIPY, _convolve2d_why_not, _convolve2d),
     Peer("torch.nn.functional.conv", "torch", "torch", ("numpy", "torch"), _torch_why_not, _torch),
     Peer("OpenCV filter2D", "opencv", "cv2", ("numpy",), _opencv_why_not, _opencv),
+    Peer("dask_image.ndfilters.convolve", "dask-image", "dask_image.ndfilters", ("dask",), _dask_why_not, _dask),
     Peer("cupyx.scipy.ndimage.convolve", "cupyx", "cupyx.scipy.ndimage", ("cupy",), _ndimage_why_not, _ndimage),
     Peer("cupyx.scipy.ndimage.convolve1d", "cupyx", "cupyx.scipy.ndimage", ("cupy",), _passes_why_not, _passes),
     Peer("cupyx.scipy.signal.fftconvolve", "cupyx", "cupyx.scipy.signal", ("cupy",), _transform_why_not, _fftconvolve),

@@ -21,6 +21,7 @@ import numpy as np
 import gpuconv
 from benchmarks.harness import Effort, summary, time_in_turn
 from benchmarks.libraries import ArrayLibrary
+from gpuconv.backends import registry, torch_engines
 from gpuconv.backends.cpu import compiled
 from gpuconv.core.boundary import extend_all
 from gpuconv.core.namespace import home_of
@@ -132,9 +133,27 @@ def without_compiled_loops() -> Iterator[None]:
         choose_plan.cache_clear()
 
 
+@contextmanager
+def tensors_not_lent() -> Iterator[None]:
+    """torch tensors as they are where no engine takes them: the planner's constants for torch are about these."""
+    before = torch_engines.LIBRARIES
+    torch_engines.LIBRARIES = {}
+    forget_plans()
+    try:
+        yield
+    finally:
+        torch_engines.LIBRARIES = before
+        forget_plans()
+
+
+def forget_plans() -> None:
+    choose_plan.cache_clear()
+    registry._select.cache_clear()
+
+
 def measure(library: ArrayLibrary, patience: float) -> dict[str, Any]:
     """Constants of one library, without compiled loops: what the planner has, what is measured, and every probe."""
-    with without_compiled_loops():
+    with without_compiled_loops(), tensors_not_lent():
         return _measure(library, patience)
 
 

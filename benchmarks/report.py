@@ -1,14 +1,11 @@
-"""Results as Markdown, and two results against each other."""
+"""Results as Markdown."""
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-# A time counts as changed when the medians differ by more than this and the quartiles do not overlap.
-NOTABLE = 1.25
 # Quartiles further apart than this show a disturbed measurement; its ratio is put in brackets.
 DISTURBED = 1.5
 
@@ -19,7 +16,10 @@ def tables(result: dict[str, Any]) -> str:
     for name, subject in result["subjects"].items():
         sections += [
             *CASE_TABLES[name](subject["cases"]),
+            _starts(subject.get("starts", [])),
+            _crossovers(subject.get("crossovers", [])),
             _choices(subject["choices"]),
+            *_worst_choices(subject["choices"]),
             _rates(subject["rates"]),
             *_borders(subject["borders"]),
             _overhead(subject["overhead"], subject["first_use"]),
@@ -40,12 +40,30 @@ def _machine(result: dict[str, Any]) -> str:
     lines = [
         f"Measured on {result['date'][:10]} on {machine['processor']}, {machine['cores']} cores{load}, "
         f"{machine['system']}, with `{result['command']}`.",
-        f"Limits: copy {limits['copy_bytes_per_s'] / 1e9:.3g} GB/s, "
-        f"multiply-adds {limits['multiply_adds_per_s'] / 1e9:.3g} billion/s.",
+        _limits(limits),
         f"Versions: {versions}.",
     ]
     lines += [f"Absent: {absent['name']} ({absent['reason']})." for absent in result["absent"]]
     return "\n".join(lines)
+
+
+def _limits(limits: dict[str, float]) -> str:
+    """What the machine can do: on one thread, and on all, in billions per second."""
+
+    def both(one: str, every: str) -> str:
+        figures = [f"{limits[name] / 1e9:.3g}" for name in (one, every) if name in limits]
+        return " and ".join(figures)
+
+    copies = both("copy_bytes_per_s", "copy_bytes_per_s_all")
+    products = both("multiply_adds_per_s_one", "multiply_adds_per_s")
+    if "touch_bytes_per_s" not in limits:
+        return f"Limits: copy {copies} GB/s, multiply-adds {products} billion/s."
+    touches = both("touch_bytes_per_s", "touch_bytes_per_s_all")
+    doubles = both("multiply_adds_per_s_double_one", "multiply_adds_per_s_double")
+    return (
+        f"Limits on one thread and on {limits['threads']}: copy {copies} GB/s, first touch of memory {touches} GB/s, "
+        f"multiply-adds {products} billion/s in float32, {doubles} in float64."
+    )
 
 
 def _case_tables(cases: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -57,8 +75,8 @@ def _case_tables(cases: Sequence[dict[str, Any]]) -> Iterator[str]:
             if case["library"] == library:
                 rows += _case_rows(case)
                 notes += [_absence(row) for row in case["contenders"] if row["status"] == "absent"]
-        head = ["", "median", "quartiles", "first call", "time / gpuconv", "share of copy"]
-        yield f"### Convolutions of {library} arrays\n\n" + _table(head, rows)
+        head = ["", "median", "quartiles", "first call", "time / gpuconv", "share of limit", "peak memory"]
+        yield f"### Convolutions of {library} arrays\n\n" + _table(*_without_empty(head, rows))
         if notes:
             yield "\n".join(dict.fromkeys(notes))
 
@@ -68,7 +86,7 @@ def _absence(row: dict[str, Any]) -> str:
 
 
 def _case_rows(case: dict[str, Any]) -> Iterator[list[str]]:
-    yield [f"**{case['case']}**", "", "", "", "", ""]
+    yield [f"**{case['case']}**", "", "", "", "", "", ""]
     for row in case["contenders"]:
         if row["status"] == "timed":
             yield [
@@ -77,13 +95,43 @@ def _case_rows(case: dict[str, Any]) -> Iterator[list[str]]:
                 f"{seconds(row['lower_quartile_s'])} to {seconds(row['upper_quartile_s'])}",
                 seconds(row["first_s"]),
                 _ratio(row),
-                f"{row['share_of_copy']:.1%}" if "share_of_copy" in row else "",
+                _share(row),
+                _memory(row),
             ]
         elif row["status"] in ("wrong", "failed"):
-            yield [row["name"], row["status"], row["reason"], "", "", ""]
+            yield [row["name"], row["status"], row["reason"], "", "", "", ""]
 
 
-def _ratio_tables(cases: Sequence[dict[str, Any]], what: str = "Filters") -> Iterator[str]:
+def _share(row: dict[str, Any]) -> str:
+    """Of what the machine can do, the limit that is nearer; more than all of the products are those saved."""
+    copy, products = row.get("share_of_copy"), row.get("share_of_multiply_adds", 0)
+    if copy is None:
+        return ""
+    return f"{products:.0%} of products" if copy < products <= 1 else f"{copy:.0%} of copy"
+
+
+def _memory(row: dict[str, Any]) -> str:
+    """What a call takes, and what the plan expected of it."""
+    if row.get("peak_bytes") is None:
+        return ""
+    planned = f" (planned {_bytes(row['predicted_bytes'])})" if "predicted_bytes" in row else ""
+    return _bytes(row["peak_bytes"]) + planned
+
+
+def _bytes(count: int) -> str:
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count / 2**10:.3g} KiB"
+
+
+def _without_empty(head: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
+    """A table without the columns that no row has anything in; older figures lack some."""
+    kept = [place for place in range(len(head)) if place == 0 or any(row[place] for row in rows)]
+    return [head[place] for place in kept], [[row[place] for place in kept] for row in rows]
+
+
+def _ratio_tables(cases: Sequence[dict[str, Any]], what: str = "Filters of {library} arrays") -> Iterator[str]:
     """One table per array library, one row per case, a column for each other way to do it."""
     for library in dict.fromkeys(case["library"] for case in cases):
         own = [case for case in cases if case["library"] == library]
@@ -93,18 +141,22 @@ def _ratio_tables(cases: Sequence[dict[str, Any]], what: str = "Filters") -> Ite
         for case in own:
             found = {row["name"]: row for row in case["contenders"]}
             ours = found["gpuconv"]
-            timed = ours["status"] == "timed"
-            share = f"{ours['share_of_copy']:.1%}" if "share_of_copy" in ours else ""
-            rows.append(
-                [case["case"], seconds(ours["median_s"]) if timed else ours["status"], share]
-                + [_ratio_or_status(found.get(name, {})) for name in others]
-            )
+            rows.append([case["case"], *_own(ours)] + [_ratio_or_status(found.get(name, {})) for name in others])
             notes += [_absence(row) for row in case["contenders"] if row["status"] == "absent"]
             notes += [_fault(case, row) for row in case["contenders"] if row["status"] in ("wrong", "failed")]
-        head = ["", "gpuconv", "share of copy", *(f"{name} / gpuconv" for name in others)]
-        yield f"### {what} of {library} arrays\n\n" + _table(head, rows)
+        head = ["", "gpuconv", "quartiles", "first call", "share of limit", "peak memory"]
+        head += [f"{name} / gpuconv" for name in others]
+        yield f"### {what.format(library=library)}\n\n" + _table(*_without_empty(head, rows))
         if notes:
             yield "\n".join(dict.fromkeys(notes))
+
+
+def _own(row: dict[str, Any]) -> list[str]:
+    """What gpuconv takes: time, its quartiles, the first call, share of the machine, memory."""
+    if row["status"] != "timed":
+        return [row["status"], "", "", "", ""]
+    quartiles = f"{seconds(row['lower_quartile_s'])} to {seconds(row['upper_quartile_s'])}"
+    return [seconds(row["median_s"]), quartiles, seconds(row["first_s"]), _share(row), _memory(row)]
 
 
 def _accuracy_tables(
@@ -153,6 +205,25 @@ def _ratio(row: dict[str, Any]) -> str:
     return f"({ratio})" if disturbed else ratio
 
 
+def _starts(rows: Sequence[dict[str, Any]]) -> str:
+    if not rows:
+        return ""
+    head = ["", "first call, nothing compiled", "of it on the processor", "first call, compiled before", "later calls"]
+    body = [
+        [row["operation"], *(seconds(row[name]) for name in ("cold_s", "cold_processor_s", "cached_s", "warm_s"))]
+        for row in rows
+    ]
+    return "### First calls of a process\n\n" + _table(head, body)
+
+
+def _crossovers(rows: Sequence[dict[str, Any]]) -> str:
+    if not rows:
+        return ""
+    head = ["image", "fastest, by taps an axis", "the planner's choice", "worst loss"]
+    body = [[row["series"], row["fastest"], row["chosen"], f"{row['worst_loss']:.2f}"] for row in rows]
+    return "### Where methods overtake each other\n\n" + _table(head, body)
+
+
 def _choices(rows: Sequence[dict[str, Any]]) -> str:
     if not rows:
         return ""
@@ -161,14 +232,39 @@ def _choices(rows: Sequence[dict[str, Any]]) -> str:
     for row in rows:
         body.append([row["library"], *_score(row)])
         if "with_measured" in row:
-            body.append([f"{row['library']}, with the measured constants below", *_score(row["with_measured"])])
+            body.append([f"{row['library']}, with the measured constants", *_score(row["with_measured"])])
     return '### How often `method="auto"` is right\n\n' + _table(head, body)
 
 
+def _worst_choices(rows: Sequence[dict[str, Any]], most: int = 12) -> Iterator[str]:
+    """The problems beyond the margin that lose most, where many were measured."""
+    for row in rows:
+        lost = [problem for problem in row["problems"] if problem["loss"] > row["margin"]]
+        if not lost or row["count"] < 60:
+            continue
+        lost.sort(key=lambda problem: -problem["loss"])
+        head = ["", "taken", "fastest", "loss"]
+        body = [
+            [_posed(problem), *map(_timed(problem), ("chosen", "fastest")), f"{problem['loss']:.2f}"]
+            for problem in lost
+        ]
+        yield f"### The worst choices: {row['library']}\n\n" + _table(head, body[:most])
+
+
+def _posed(problem: dict[str, Any]) -> str:
+    shape, taps = ("x".join(map(str, problem[name])) for name in ("shape", "kernel"))
+    return f"{shape} {problem['dtype']}, {taps} taps{', an outer product' if problem['outer'] else ''}"
+
+
+def _timed(problem: dict[str, Any]) -> Callable[[str], str]:
+    return lambda which: f"{problem[which]} {seconds(problem['seconds'][problem[which]])}"
+
+
 def _score(score: dict[str, Any]) -> list[str]:
+    asked = score.get("asked", score["count"])
     return [
-        str(score["count"]),
-        f"{score['within_margin']} ({score['within_margin'] / score['count']:.0%})",
+        str(score["count"]) if asked == score["count"] else f"{score['count']} of {asked}",
+        f"{score['within_margin']} ({score['within_margin'] / max(score['count'], 1):.1%})",
         f"{score['geometric_mean_loss'] - 1:.1%}",
         f"{score['worst_loss']:.2f}",
     ]
@@ -235,84 +331,19 @@ def faults(result: dict[str, Any]) -> list[str]:
     ]
 
 
-def compare(before: dict[str, Any], after: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """Sentences on what is worse in `after`, and on what is better or cannot be compared.
-
-    Changes are relative to those of the peers in the same case: what slows them down too is the machine.
-    """
-    worse, notes = [], []
-    if before["machine"]["processor"] != after["machine"]["processor"]:
-        notes.append(
-            f"the machines differ ({before['machine']['processor']}; {after['machine']['processor']}): "
-            "cases without peers cannot be compared"
-        )
-    new = dict(_cases(after))
-    for key, old_case in _cases(before):
-        name = ": ".join(key)
-        if key not in new:
-            notes.append(f"{name}: not measured again")
-            continue
-        row, old_row = _ours(new[key]), _ours(old_case)
-        if row["status"] in ("wrong", "failed"):
-            worse.append(f"{name}: {row['status']}: {row['reason']}")
-        elif row["status"] == "timed" and old_row["status"] == "timed":
-            drift = _drift(old_case, new[key])
-            factor = row["median_s"] / old_row["median_s"] / drift
-            change = (
-                f"{name}: {seconds(old_row['median_s'])} -> {seconds(row['median_s'])}, "
-                f"{factor:.2f} times against the peers' {drift:.2f}"
-            )
-            if factor > NOTABLE and row["lower_quartile_s"] > old_row["upper_quartile_s"] * drift:
-                worse.append(change)
-            elif factor < 1 / NOTABLE and row["upper_quartile_s"] < old_row["lower_quartile_s"] * drift:
-                notes.append(f"{change}: faster")
-    worse += _worse_choices(before, after)
-    return worse, notes
-
-
-def _cases(result: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-    """Every case with its subject, library and name."""
-    for subject, parts in result["subjects"].items():
-        for case in parts["cases"]:
-            yield (subject, case["library"], case["case"]), case
-
-
-def _ours(case: dict[str, Any]) -> dict[str, Any]:
-    return next(row for row in case["contenders"] if row["name"] == "gpuconv")
-
-
-def _drift(before: dict[str, Any], after: dict[str, Any]) -> float:
-    """How many times longer the peers of a case take, in the median; 1 without peers."""
-    old = {row["name"]: row for row in before["contenders"] if row["status"] == "timed" and row["name"] != "gpuconv"}
-    changes = [
-        row["median_s"] / old[row["name"]]["median_s"]
-        for row in after["contenders"]
-        if row["status"] == "timed" and row["name"] in old
-    ]
-    return statistics.median(changes) if changes else 1.0
-
-
-def _worse_choices(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
-    for subject, parts in before["subjects"].items():
-        later = {row["library"]: row for row in after["subjects"].get(subject, {}).get("choices", [])}
-        for row in parts["choices"]:
-            new = later.get(row["library"])
-            if new is None or new["count"] != row["count"]:
-                continue
-            # One problem more or less is noise.
-            if row["within_margin"] - new["within_margin"] > max(1, 0.05 * row["count"]):
-                yield (
-                    f'{subject}: {row["library"]}: "auto" is within {row["margin"]} of the fastest method on '
-                    f"{new['within_margin']} of {new['count']} problems, it was {row['within_margin']}"
-                )
-
-
 # How the cases of a subject are shown.
 CASE_TABLES: dict[str, Callable[[Sequence[dict[str, Any]]], Iterator[str]]] = {
     "methods": _case_tables,
-    "compiled": partial(_ratio_tables, what="Large work"),
+    "lines": partial(_ratio_tables, what="Lines of {library} arrays"),
+    "separable": partial(_ratio_tables, what="Passes along the axes of {library} arrays"),
+    "dense": partial(_ratio_tables, what="Windows of {library} arrays"),
+    "bytes": partial(_ratio_tables, what="Images of bytes, {library} arrays"),
+    "channels": partial(_ratio_tables, what="Channels of {library} arrays"),
+    "steps": partial(_ratio_tables, what="Explicit steps of {library} arrays"),
+    "start": _ratio_tables,
+    "crossover": _ratio_tables,
     "filters": _ratio_tables,
-    "spectral": partial(_ratio_tables, what="Frequencies"),
+    "spectral": partial(_ratio_tables, what="Frequencies of {library} arrays"),
     "diffusion": _accuracy_tables,
     "beyond": partial(_accuracy_tables, what="Edges kept, and convolution by lot, of {library} arrays"),
 }

@@ -21,12 +21,18 @@ class Settings:
         Time spent on every measurement, relative to the usual.
     limits : dict
         The machine's measured limits, by name.
+    minutes : float
+        After which the planner's grid of random problems begins no other one.
+    resume : bool
+        True to go on with a grid that was ended.
     """
 
     peers: tuple[str, ...]
     quick: bool = False
     patience: float = 1.0
     limits: dict[str, float] = field(default_factory=dict)
+    minutes: float = 15.0
+    resume: bool = False
     started: float = field(default_factory=perf_counter)
 
     def say(self, done: str) -> None:

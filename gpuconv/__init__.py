@@ -2,6 +2,7 @@
 
 from gpuconv import fft_backend, kernels
 from gpuconv._patching import Patch, patch
+from gpuconv.backends.memory import set_memory_limit
 from gpuconv.backends.registry import use_backend
 from gpuconv.backends.threads import set_threads
 from gpuconv.convolution import convolve, convolve_adjoint, convolve_separable, correlate, plan_convolution
@@ -21,6 +22,7 @@ __all__ = [
     "kernels",
     "patch",
     "plan_convolution",
+    "set_memory_limit",
     "set_threads",
     "use_backend",
 ]

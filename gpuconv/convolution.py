@@ -9,7 +9,8 @@ from typing import Any
 from gpuconv.core.boundary import fold_all
 from gpuconv.core.dtypes import DtypeRule
 from gpuconv.core.namespace import cast, dtype_in, read_image
-from gpuconv.methods.deliver import check_out, deliver
+from gpuconv.methods.banks import accumulate_banks, describe_banks
+from gpuconv.methods.deliver import check_out, deliver, wanted_dtype
 from gpuconv.methods.describe import Options, describe, pose_forward
 from gpuconv.methods.passes import accumulate_passes, describe_passes
 from gpuconv.methods.plan import Plan, accumulate, choose_plan, run
@@ -211,7 +212,15 @@ def convolve_separable(
     options = Options("convolve", mode, boundary, origin, axes, "auto", accuracy)
     described = describe_passes(x, taps, options)
     check_out(out, described.home, described.problem)
-    return deliver(accumulate_passes(described, cval), described.home, described.problem, out)
+    result = accumulate_passes(described, cval, wanted_dtype(described.problem, out))
+    return deliver(result, described.home, described.problem, out)
+
+
+def convolve_banks(x: Any, banks: Sequence[Sequence[Any]], /, *, boundary: Any, cval: Any, axes: Any) -> list[Any]:
+    """`convolve_separable` of one array with several lists of taps at once; for the filters that need all of them."""
+    described = describe_banks(x, banks, Options("convolve", boundary=boundary, axes=axes))
+    results = accumulate_banks(described, cval)
+    return [deliver(result, bank.home, bank.problem, None) for result, bank in zip(results, described)]
 
 
 def convolve_adjoint(

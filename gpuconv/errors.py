@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["DeviceError", "MissingLibraryError"]
+__all__ = ["DeviceError", "MissingLibraryError", "OutOfMemoryError"]
 
 
 class MissingLibraryError(ImportError):
@@ -11,3 +11,7 @@ class MissingLibraryError(ImportError):
 
 class DeviceError(RuntimeError):
     """The device asked for is not there, or cannot be used; the message says why."""
+
+
+class OutOfMemoryError(MemoryError):
+    """A device has no memory left for even the smallest block of work; the message says what was needed and free."""

@@ -117,7 +117,7 @@ def test_a_lot_is_wrong_if_its_mean_or_its_scatter_is():
 def test_a_contender_is_held_to_its_own_definition(numpy_library):
     case = bench_beyond.Case("", numpy_library, [], np.zeros(3), 0.1)
     ones = Contender("ones", lambda: np.ones(3))
-    assert _check(case, ones)["status"] == "wrong"
+    assert _check(case, ones, ones.runner(numpy_library))["status"] == "wrong"
     row = _check(case, replace(ones, definition=Definition(np.full(3, 1.25), 0.5)))
     assert (row["status"], row["error"]) == ("timed", 0.25)
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks import bench_methods, cases, libraries, peers
+from benchmarks import bench_convolutions, bench_methods, cases, convolution_cases, libraries, peers
 from benchmarks.cases import CASES, Work
 from benchmarks.harness import why_wrong
 from benchmarks.settings import Settings
@@ -63,6 +63,7 @@ SMALL = [
     Work((4, 5, 6), (3, 3, 2), boundary="constant"),
     Work((3, 8), (5,), axes=(1,), boundary="mirror"),
     Work((5, 6, 3), (3, 3), dtype="uint8", axes=(0, 1), boundary="nearest"),
+    Work((5, 6), (3, 3), dtype="uint8", boundary="mirror", outer=True, smooth=True),
 ]
 
 
@@ -91,8 +92,8 @@ def test_a_stand_in_that_is_not_the_definition_is_refused(monkeypatch):
 def test_the_tolerance_rejects_a_result_shifted_by_one_sample(work):
     data = cases.make_data(work)
     expected = cases.definition(work, data)
-    assert why_wrong(np.roll(expected, 1), expected, cases.tolerance(data)) is not None
-    assert why_wrong(expected.astype(np.float32), expected, cases.tolerance(data)) is None
+    assert why_wrong(np.roll(expected, 1), expected, cases.tolerance(work, data)) is not None
+    assert why_wrong(expected.astype(np.float32), expected, cases.tolerance(work, data)) is None
 
 
 PEER_WORKS = [
@@ -108,6 +109,9 @@ PEER_WORKS = [
             Work((9, 10, 12), (3, 3, 5)),
             Work((20, 24), (3, 5), dtype="uint8"),
             Work((20, 24, 3), (3, 5), dtype="uint8", axes=(0, 1)),
+            Work((20, 24), (3, 5), dtype="uint8", smooth=True, result="uint8"),
+            Work((20, 24), (3, 5), dtype="uint8", smooth=True, result="float32"),
+            Work((20, 24), (3, 5), dtype="uint8", outer=True, smooth=True, result="uint8"),
         ),
         ("constant", "reflect", "mirror", "nearest", "wrap"),
     )
@@ -117,7 +121,7 @@ PEER_WORKS = [
 @pytest.mark.parametrize("work", PEER_WORKS, ids=lambda work: work.name)
 def test_gpuconv_and_every_peer_that_takes_part_meet_the_definition(work, numpy_library):
     settings = Settings(peers.GROUPS, patience=0.01)
-    statuses = {row["name"]: row for row in bench_methods.run_work(work, numpy_library, settings)["contenders"]}
+    statuses = {row["name"]: row for row in bench_convolutions.run_work(work, numpy_library, settings)["contenders"]}
     assert statuses["gpuconv"]["status"] == "timed"
     for name, row in statuses.items():
         assert row["status"] in ("timed", "absent", "left out"), (name, row)
@@ -170,3 +174,24 @@ def test_cases_have_names_of_their_own_and_quick_ones_are_fewer(numpy_library):
     assert 0 < len(quick) < len(CASES)
     elsewhere = replace(numpy_library, name="jax")
     assert bench_methods.selected(elsewhere, Settings(peers.GROUPS)) == [work for work in CASES if work.everywhere]
+
+
+def test_convolutions_of_a_subject_have_names_of_their_own_and_some_are_quick():
+    for works in (
+        convolution_cases.LINES,
+        convolution_cases.SEPARABLE,
+        convolution_cases.DENSE,
+        convolution_cases.BYTES,
+    ):
+        assert len({work.name for work in works}) == len(works)
+        assert 0 < sum(work.quick for work in works) < len(works)
+
+
+def test_a_result_of_bytes_may_be_off_by_the_rounding_and_no_more():
+    work = Work((20, 24), (3, 5), dtype="uint8", smooth=True, result="uint8")
+    data = cases.make_data(work)
+    exact = cases.expected(work, data)
+    assert 0 <= exact.min() <= exact.max() <= 255
+    allowed = cases.tolerance(work, data)
+    assert why_wrong(np.rint(exact).astype(np.uint8), exact, allowed) is None
+    assert why_wrong(np.trunc(exact).astype(np.uint8), exact, allowed) is not None

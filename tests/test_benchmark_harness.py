@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 
 import gpuconv
-from benchmarks import libraries, machine
+from benchmarks import apart, libraries, machine, memory, roofline
+from benchmarks.apart import Elsewhere
 from benchmarks.harness import Case, Contender, Effort, run_case, time_in_turn, why_wrong
 from benchmarks.libraries import ArrayLibrary
 
@@ -161,20 +163,15 @@ def test_shares_are_of_the_measured_limits(numpy_library):
     assert (row["median_s"], row["lower_quartile_s"], row["upper_quartile_s"], row["fastest_s"]) == (0.5,) * 4
 
 
-def test_a_device_is_timed_by_events_on_its_stream():
-    log = []
+def test_a_device_is_timed_by_its_librarys_own_benchmark():
+    given = []
 
-    class Event:
-        def record(self):
-            log.append("record")
+    def benchmark(call, **options):
+        given.append((call, options))
+        return SimpleNamespace(gpu_times=np.array([[0.003, 0.005]]))
 
-        def synchronize(self):
-            log.append("synchronize")
-
-    cuda = SimpleNamespace(Event=Event, get_elapsed_time=lambda start, stop: 12.0)
-    seconds = libraries.device_clock(cuda)(lambda: log.append("call"), 3)
-    assert seconds == pytest.approx(0.004)
-    assert log == ["record", "call", "call", "call", "record", "synchronize"]
+    assert libraries.device_clock(benchmark)(len, 2) == pytest.approx(0.004)
+    assert given == [(len, {"n_repeat": 2, "n_warmup": 0})]
 
 
 def test_asynchronous_libraries_are_waited_for():
@@ -184,13 +181,89 @@ def test_asynchronous_libraries_are_waited_for():
 
 
 def test_limits_and_machine_are_measured(monkeypatch):
-    monkeypatch.setattr(machine, "COPY_BYTES", 2**20)
-    monkeypatch.setattr(machine, "MATRIX_SIZE", 64)
-    limits = machine.measure_limits(rounds=2)
+    monkeypatch.setattr(roofline, "COPY_BYTES", 2**20)
+    monkeypatch.setattr(roofline, "MATRIX_SIZE", 64)
+    limits = roofline.measure(rounds=2)
+    assert {*roofline.WORDS, "threads"} == set(limits)
     # Slower than any machine that runs Python, faster than any that exists.
-    assert 1e7 < limits["copy_bytes_per_s"] < 1e14
-    assert 1e6 < limits["multiply_adds_per_s"] < 1e16
+    for name, value in limits.items():
+        assert name == "threads" or 1e6 < value < 1e16
     described = machine.describe()
     assert described["machine"]["cores"] >= 1
     assert described["versions"]["numpy"] == np.__version__
     assert described["versions"]["gpuconv"] == gpuconv.__version__
+
+
+@pytest.mark.skipif(not memory.is_told(), reason="this system does not tell the largest memory a process had")
+def test_the_peak_holds_the_result_and_what_was_freed_before_the_end():
+    def call():
+        scratch = np.ones(3_000_000)
+        return scratch[:1_000_000] + 1
+
+    call()
+    result, scratch = 8_000_000, 24_000_000
+    assert result + scratch <= memory.peak_bytes(call) < result + scratch + 2**20
+    assert memory.peak_bytes(lambda: None) < 2**20
+
+
+def test_the_peak_on_a_device_is_what_its_pool_had_to_ask_for():
+    class Pool:
+        total = 500
+
+        def free_all_blocks(self):
+            self.total = 100
+
+        def total_bytes(self):
+            return self.total
+
+    pool = Pool()
+    assert memory.pool_bytes(lambda: setattr(pool, "total", 350), pool) == 250
+
+
+def test_memory_of_a_case_is_told_beside_what_its_plan_expects(numpy_library):
+    library = replace(numpy_library, peak=lambda call: 123)
+    case = replace(_case(library, [Contender("gpuconv", lambda: np.ones(1))], [1.0]), predicted=99)
+    (row,) = run_case(case, BRIEF)["contenders"]
+    assert (row["peak_bytes"], row["predicted_bytes"]) == (123, 99)
+
+
+def test_a_contender_of_another_process_is_checked_and_timed_there(numpy_library):
+    contenders = [
+        Contender("gpuconv", lambda: np.ones(2)),
+        Contender("elsewhere", elsewhere=Elsewhere("a process of the tests", _ones_elsewhere)),
+        Contender("wrong", elsewhere=Elsewhere("a process of the tests", _zeros_elsewhere)),
+        Contender("failing", elsewhere=Elsewhere("a process of the tests", _failing_elsewhere)),
+    ]
+    rows = _rows(run_case(_case(numpy_library, contenders, [1.0, 1.0]), BRIEF))
+    assert rows["elsewhere"]["status"] == "timed"
+    assert rows["elsewhere"]["rounds"] == 3
+    assert rows["wrong"]["status"] == "wrong"
+    assert (rows["failing"]["status"], rows["failing"]["reason"]) == ("failed", "ValueError: not here")
+    apart.end()
+
+
+def _ones_elsewhere():
+    return apart.Here(_ones, libraries.open_library("numpy"))
+
+
+def _zeros_elsewhere():
+    return apart.Here(_zeros, libraries.open_library("numpy"))
+
+
+def _failing_elsewhere():
+    raise ValueError("not here")
+
+
+def _ones():
+    assert multiprocessing.parent_process() is not None, "this is not another process"
+    return np.ones(2)
+
+
+def _zeros():
+    return np.zeros(2)
+
+
+def test_libraries_with_pools_of_threads_are_kept_apart_from_arrays_of_others(numpy_library):
+    assert apart.is_apart("torch", numpy_library)
+    assert not apart.is_apart("scipy", numpy_library)
+    assert not apart.is_apart("torch", replace(numpy_library, name="torch"))

@@ -12,16 +12,23 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import (
     bench_beyond,
-    bench_compiled,
+    bench_channels,
+    bench_convolutions,
+    bench_crossover,
     bench_diffusion,
     bench_filters,
     bench_methods,
     bench_spectral,
+    bench_start,
+    bench_steps,
+    choices,
     compiled_rates,
+    goals,
     libraries,
-    machine,
     rates,
+    regressions,
     report,
+    roofline,
 )
 from benchmarks.beyond_cases import BeyondWork
 from benchmarks.cases import Work
@@ -32,7 +39,8 @@ from gpuconv.backends.cpu import compiled
 from gpuconv.methods import costs
 from tests.conftest import ROOT
 
-RESULTS = ROOT / "benchmarks" / "results" / "methods-cpu.json"
+FOLDER = ROOT / "benchmarks" / "results"
+RESULTS = FOLDER / "methods-cpu.json"
 
 
 @pytest.fixture
@@ -50,7 +58,7 @@ def result():
         "share_of_copy": 0.25,
     }
     contenders = [
-        {"name": "gpuconv", **timed},
+        {"name": "gpuconv", **timed, "peak_bytes": 4 * 2**20, "predicted_bytes": 5 * 2**20},
         {"name": "peer", **timed, "median_s": 4e-3, "ratio": 2.0},
         {"name": "cv2.filter2D", "status": "absent", "reason": "cv2 is not installed"},
         {"name": "convolve2d", "status": "left out", "reason": "three dimensions"},
@@ -99,12 +107,12 @@ def test_the_tables_say_what_was_timed_wrong_or_absent(result):
         "Measured on 2026-01-02 on An Abacus, 4 cores (load 0.1 before, 1.2 after), Linux x86_64, "
         "with `python -m benchmarks run`.",
         "Absent: cupy (cupy is not installed).",
-        "| gpuconv | 2 ms | 1.9 ms to 2.1 ms | 500 ms | 1.00 | 25.0% |",
-        "| peer | 4 ms | 1.9 ms to 2.1 ms | 500 ms | 2.00 | 25.0% |",
-        "| liar | wrong | at (0,) it is 2 |  |  |  |",
+        "| gpuconv | 2 ms | 1.9 ms to 2.1 ms | 500 ms | 1.00 | 25% of copy | 4 MiB (planned 5 MiB) |",
+        "| peer | 4 ms | 1.9 ms to 2.1 ms | 500 ms | 2.00 | 25% of copy |  |",
+        "| liar | wrong | at (0,) it is 2 |  |  |  |  |",
         "Absent: cv2.filter2D (cv2 is not installed).",
-        "| numpy | 60 | 57 (95%) | 2.0% | 1.50 |",
-        "| numpy, with the measured constants below | 60 | 54 (90%) | 5.0% | 2.00 |",
+        "| numpy | 60 | 57 (95.0%) | 2.0% | 1.50 |",
+        "| numpy, with the measured constants | 60 | 54 (90.0%) | 5.0% | 2.00 |",
         "| numpy, measured | 12 |",
         "| w | 1 ms | 1.50 times |",
         "| numpy: plan | 0.3 us | 0.2 us |",
@@ -115,17 +123,18 @@ def test_the_tables_say_what_was_timed_wrong_or_absent(result):
 
 def _changed(result, **changes):
     changed = json.loads(json.dumps(result))
-    changed["subjects"]["methods"]["cases"][0]["contenders"][0].update(changes)
+    row = changed["subjects"]["methods"]["cases"][0]["contenders"][0]
+    row.update(changes)
     return changed
 
 
 def test_a_slower_result_is_a_regression_and_a_faster_one_is_not(result):
-    assert report.compare(result, result) == ([], [])
+    assert regressions.compare(result, result) == ([], [])
     slower = _changed(result, median_s=3e-3, lower_quartile_s=2.9e-3, upper_quartile_s=3.1e-3)
-    worse, notes = report.compare(result, slower)
+    worse, notes = regressions.compare(result, slower)
     assert worse == ["methods: numpy: a case: 2 ms -> 3 ms, 1.50 times against the peers' 1.00"]
     assert notes == []
-    worse, notes = report.compare(slower, result)
+    worse, notes = regressions.compare(slower, result)
     assert worse == []
     assert notes == ["methods: numpy: a case: 3 ms -> 2 ms, 0.67 times against the peers' 1.00: faster"]
 
@@ -133,11 +142,11 @@ def test_a_slower_result_is_a_regression_and_a_faster_one_is_not(result):
 def test_what_slows_the_peers_down_too_is_the_machine(result):
     slower = _changed(result, median_s=3e-3, lower_quartile_s=2.9e-3, upper_quartile_s=3.1e-3)
     slower["subjects"]["methods"]["cases"][0]["contenders"][1]["median_s"] = 6e-3
-    assert report.compare(result, slower) == ([], [])
+    assert regressions.compare(result, slower) == ([], [])
     # As slow as before, where the peer became twice as fast.
     behind = json.loads(json.dumps(result))
     behind["subjects"]["methods"]["cases"][0]["contenders"][1]["median_s"] = 2e-3
-    assert report.compare(result, behind) == (
+    assert regressions.compare(result, behind) == (
         ["methods: numpy: a case: 2 ms -> 2 ms, 2.00 times against the peers' 0.50"],
         [],
     )
@@ -145,20 +154,20 @@ def test_what_slows_the_peers_down_too_is_the_machine(result):
 
 def test_the_ratio_of_a_disturbed_measurement_is_in_brackets(result):
     disturbed = _changed(result, lower_quartile_s=1e-3, upper_quartile_s=1.6e-3)
-    assert "| gpuconv | 2 ms | 1 ms to 1.6 ms | 500 ms | (1.00) | 25.0% |" in report.tables(disturbed).splitlines()
+    assert "| gpuconv | 2 ms | 1 ms to 1.6 ms | 500 ms | (1.00) | 25% of copy |" in report.tables(disturbed)
 
 
 def test_noise_is_no_regression(result):
     noisy = _changed(result, median_s=3e-3, lower_quartile_s=2.0e-3, upper_quartile_s=5e-3)
-    assert report.compare(result, noisy) == ([], [])
+    assert regressions.compare(result, noisy) == ([], [])
     little = _changed(result, median_s=2.2e-3, lower_quartile_s=2.15e-3, upper_quartile_s=2.3e-3)
-    assert report.compare(result, little) == ([], [])
+    assert regressions.compare(result, little) == ([], [])
 
 
 def test_a_wrong_result_and_worse_choices_are_regressions(result):
     wrong = _changed(result, status="wrong", reason="at (0,) it is 2")
     wrong["subjects"]["methods"]["choices"][0]["within_margin"] = 50
-    worse, _ = report.compare(result, wrong)
+    worse, _ = regressions.compare(result, wrong)
     assert worse == [
         "methods: numpy: a case: wrong: at (0,) it is 2",
         'methods: numpy: "auto" is within 1.25 of the fastest method on 50 of 60 problems, it was 57',
@@ -171,7 +180,7 @@ def test_what_cannot_be_compared_is_said(result):
     other = json.loads(json.dumps(result))
     other["machine"]["processor"] = "A Slide Rule"
     other["subjects"]["methods"]["cases"] = []
-    _, notes = report.compare(result, other)
+    _, notes = regressions.compare(result, other)
     assert notes == [
         "the machines differ (An Abacus; A Slide Rule): cases without peers cannot be compared",
         "methods: numpy: a case: not measured again",
@@ -209,9 +218,11 @@ def test_renewing_measures_subjects_one_by_one_and_keeps_what_it_cannot_replace(
     measured = json.loads(json.dumps(result))
     measured["subjects"] = {"spectral": {**result["subjects"]["methods"], "rates": [], "choices": [], "cases": []}}
     page, given = tmp_path / "page.md", []
-    places = "".join(f"{report.begin_of(subject)}\n\nold\n\n{report.END}\n" for subject in command.RENEWED)
-    page.write_text(places)
-    (tmp_path / "diffusion-cpu.json").write_text("kept")
+    subjects = [*command.RENEWED, "goals"]
+    page.write_text("".join(f"{report.begin_of(subject)}\n\nold\n\n{report.END}\n" for subject in subjects))
+    kept = json.loads(json.dumps(measured))
+    kept["subjects"] = {"diffusion": kept["subjects"]["spectral"]}
+    (tmp_path / "diffusion-cpu.json").write_text(json.dumps(kept))
     (tmp_path / "local").mkdir()
 
     def run(words, **options):
@@ -226,9 +237,14 @@ def test_renewing_measures_subjects_one_by_one_and_keeps_what_it_cannot_replace(
     assert command.main([*arguments, "--patience", "2"]) == 1
     assert "diffusion: ended with exit code 1" in capsys.readouterr().err
     assert json.loads((tmp_path / "spectral-cpu.json").read_text()) == measured
-    assert (tmp_path / "diffusion-cpu.json").read_text() == "kept"
+    assert json.loads((tmp_path / "diffusion-cpu.json").read_text()) == kept
     assert report.between_markers(page.read_text(), report.begin_of("spectral")) == report.tables(measured)
-    assert report.between_markers(page.read_text(), report.begin_of("diffusion")) == "old\n"
+    assert report.between_markers(page.read_text(), report.begin_of("diffusion")) == report.tables(kept)
+    assert report.between_markers(page.read_text(), report.begin_of("filters")) == "old\n"
+    assert (
+        report.between_markers(page.read_text(), report.begin_of("goals"))
+        == goals.table([measured, kept]).strip() + "\n"
+    )
     for words, subject in zip(given, ("spectral", "diffusion"), strict=True):
         parsed = command._parser().parse_args(words[2:])
         assert (parsed.command, parsed.subject, parsed.patience) == (command.run_command, (subject,), 2.0)
@@ -245,12 +261,19 @@ def test_a_file_of_another_format_is_refused(result, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--library", "numpy,fortran"], "choose from numpy, array_api_strict, torch, jax, cupy: got 'numpy,fortran'"),
+        (
+            ["--library", "numpy,fortran"],
+            "choose from numpy, array_api_strict, torch, jax, dask, cupy: got 'numpy,fortran'",
+        ),
         (
             ["--peers", "matlab"],
-            "choose from scipy, torch, opencv, cupyx, skimage, cucim, numpy, pypde, medpy: got 'matlab'",
+            "choose from scipy, torch, opencv, dask-image, cupyx, skimage, cucim, numpy, pypde, medpy: got 'matlab'",
         ),
-        (["--subject", ""], "choose from methods, compiled, filters, spectral, diffusion, beyond: got ''"),
+        (
+            ["--subject", ""],
+            "choose from methods, lines, separable, dense, bytes, channels, steps, start, crossover, filters, "
+            "spectral, diffusion, beyond: got ''",
+        ),
         (["--patience", "0"], "must be positive: got 0"),
     ],
 )
@@ -261,9 +284,11 @@ def test_unknown_names_are_refused(arguments, sentence, capsys):
     assert sentence in capsys.readouterr().err
 
 
+draw = choices.draw
+
+
 def _run_briefly(monkeypatch, arguments):
     monkeypatch.setattr(bench_methods, "CASES", (Work((24, 24), (3, 3), quick=True, everywhere=True),))
-    monkeypatch.setattr(bench_methods, "PROBLEMS_QUICK", 2)
     sobel = FilterWork("sobel", (24, 25), {"axis": 1}, quick=True, everywhere=True)
     monkeypatch.setattr(bench_filters, "FILTER_CASES", (sobel,))
     wave = SpectralWork("lowpass", (24, 25), {"cutoff": 0.1}, quick=True, everywhere=True)
@@ -272,11 +297,17 @@ def _run_briefly(monkeypatch, arguments):
     monkeypatch.setattr(bench_diffusion, "DIFFUSION_CASES", (ball,))
     edge = BeyondWork("perona-malik", (24, 25), 3, quick=True, everywhere=True)
     monkeypatch.setattr(bench_beyond, "BEYOND_CASES", (edge,))
-    monkeypatch.setattr(bench_compiled, "CASES", (Work((40, 48), (5, 5), outer=True, quick=True),))
-    monkeypatch.setattr(bench_compiled, "PROBLEMS_QUICK", 1)
+    small = bench_convolutions.Subject((Work((40, 48), (5, 5), outer=True, quick=True),))
+    for subject in ("lines", "separable", "dense", "bytes"):
+        monkeypatch.setitem(command.SUBJECTS, subject, small)
+    monkeypatch.setattr(bench_channels, "CASES", ())
+    monkeypatch.setattr(bench_steps, "CASES", (bench_steps.StepsWork((20, 24), 3, quick=True),))
+    monkeypatch.setattr(bench_start, "QUICK", ())
+    monkeypatch.setattr(bench_crossover, "SERIES", (bench_crossover.Series((500,), (3, 5), quick=True),))
+    monkeypatch.setattr(choices, "draw", lambda count, scope=None: draw(2, choices.Scope((16, 4000), (1, 100))))
     monkeypatch.setattr(bench_methods, "first_use", lambda rounds: dict(result_of_first_use))
-    monkeypatch.setattr(machine, "COPY_BYTES", 2**20)
-    monkeypatch.setattr(machine, "MATRIX_SIZE", 64)
+    monkeypatch.setattr(roofline, "COPY_BYTES", 2**20)
+    monkeypatch.setattr(roofline, "MATRIX_SIZE", 64)
     return command.main(["run", "--quick", "--patience", "0.05", *arguments])
 
 
@@ -290,15 +321,20 @@ def test_a_run_writes_figures_that_its_tables_are_made_of(tmp_path, monkeypatch,
     figures = json.loads(path.read_text())
     assert printed.out == report.tables(figures) + "\n"
     assert figures["command"] == (
-        "python -m benchmarks run --subject methods,compiled,filters,spectral,diffusion,beyond "
-        "--library numpy --peers scipy --quick --patience 0.05"
+        "python -m benchmarks run --subject methods,lines,separable,dense,bytes,channels,steps,start,crossover,filters,"
+        "spectral,diffusion,beyond --library numpy --peers scipy --quick --patience 0.05"
     )
     (case,) = figures["subjects"]["methods"]["cases"]
     rows = {row["name"]: row for row in case["contenders"]}
     assert rows["gpuconv"]["ratio"] == 1.0
     assert rows["scipy.ndimage.convolve"]["ratio"] > 0
     assert not any("torch" in name for name in rows)
-    assert [row["count"] for row in figures["subjects"]["methods"]["choices"]] == [2]
+    assert [row["count"] for row in figures["subjects"]["crossover"]["choices"]] == [2]
+    (series,) = figures["subjects"]["crossover"]["crossovers"]
+    assert series["series"] == "500 float32"
+    assert set(series["problems"][0]["seconds"]) == {"direct", "fft", "overlap"}
+    (case,) = figures["subjects"]["steps"]["cases"]
+    assert [row["name"] for row in case["contenders"] if row["status"] == "timed"] == ["gpuconv"]
     (case,) = figures["subjects"]["filters"]["cases"]
     assert [row["name"] for row in case["contenders"]] == ["gpuconv", "gpuconv.ndimage", "scipy.ndimage"]
     assert all(row["ratio"] > 0 for row in case["contenders"])
@@ -317,8 +353,8 @@ def test_a_run_writes_figures_that_its_tables_are_made_of(tmp_path, monkeypatch,
 
 
 def test_a_run_with_a_wrong_answer_ends_with_exit_code_1(monkeypatch, capsys):
-    monkeypatch.setattr(bench_methods, "ours", lambda work, data, library: lambda: np.zeros(work.shape))
-    assert _run_briefly(monkeypatch, ["--peers", "scipy"]) == 1
+    monkeypatch.setattr(bench_convolutions, "ours", lambda work, data, library: lambda: np.zeros(work.shape))
+    assert _run_briefly(monkeypatch, ["--peers", "scipy", "--subject", "methods"]) == 1
     assert "wrong: numpy: 24x24 float32, 3x3 taps, constant: gpuconv wrong: at (" in capsys.readouterr().err
 
 
@@ -340,11 +376,13 @@ def test_the_first_use_of_a_process_is_measured():
     assert all(0 < seconds < 60 for seconds in found.values())
 
 
-def test_the_page_has_the_tables_of_the_committed_figures():
-    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
-    figures = json.loads(RESULTS.read_text(encoding="utf-8"))
-    assert report.between_markers(page) == report.tables(figures)
-    assert "benchmarks/results/methods-cpu.json" in page
+def test_the_page_has_the_tables_of_the_committed_figures(tmp_path):
+    renewed = tmp_path / "page.md"
+    renewed.write_text(command.PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+    command.renew_tables(FOLDER, renewed)
+    assert renewed.read_text(encoding="utf-8") == command.PAGE.read_text(encoding="utf-8")
+    for subject in command.SUBJECTS:
+        assert f"benchmarks/results/{subject}-cpu.json" in renewed.read_text(encoding="utf-8")
 
 
 def test_the_committed_figures_are_those_of_this_planner():
@@ -360,10 +398,12 @@ def test_the_committed_figures_are_those_of_this_planner():
 
 
 def test_the_committed_choices_are_mostly_right():
-    figures = json.loads(RESULTS.read_text(encoding="utf-8"))
-    (numpy_choices,) = (row for row in figures["subjects"]["methods"]["choices"] if row["library"] == "numpy")
-    assert numpy_choices["count"] >= 60
-    assert numpy_choices["within_margin"] >= 0.9 * numpy_choices["count"]
+    figures = json.loads((FOLDER / "crossover-cpu.json").read_text(encoding="utf-8"))
+    assert report.faults(figures) == []
+    rows = {row["library"]: row for row in figures["subjects"]["crossover"]["choices"]}
+    assert rows["numpy"]["count"] >= 490
+    assert rows["numpy"]["within_margin"] >= 0.95 * rows["numpy"]["count"]
+    assert rows["numpy without compiled loops"]["within_margin"] >= 0.85 * rows["numpy without compiled loops"]["count"]
 
 
 def test_the_constants_of_compiled_loops_are_found_again(monkeypatch):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import importlib
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
+
+from gpuconv.backends.byte_cache import ByteCache
 
 # A quarter of the smallest cards in use; one transform of 4096 x 4096 complex64 needs half of it.
 DEFAULT_LIMIT = 2**28
@@ -27,56 +28,10 @@ _VALUE_TYPES = {
 }
 
 
-class PlanCache:
+class PlanCache(ByteCache):
     """The plans used last, as long as their work areas together stay within `limit` bytes."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._plans: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
-        self._changing = threading.Lock()
-
-    def get(self, key: Hashable, make: Callable[[], Any], size_of: Callable[[Any], int]) -> Any:
-        """The plan of that key, made if it is not there; one larger than the limit is not kept."""
-        with self._changing:
-            if key in self._plans:
-                self._plans.move_to_end(key)
-                return self._plans[key][0]
-        plan = make()
-        with self._changing:
-            self._plans[key] = plan, size_of(plan)
-            self._shrink()
-        return plan
-
-    def clear(self) -> None:
-        """Forget all plans. Their memory goes back to CuPy's pool."""
-        with self._changing:
-            self._plans.clear()
-
-    @property
-    def size(self) -> int:
-        """Bytes that the work areas of all plans take."""
-        return sum(size for _, size in self._plans.values())
-
-    @property
-    def limit(self) -> int:
-        """Bytes that plans may take together; plans beyond a new limit are forgotten at once."""
-        return self._limit
-
-    @limit.setter
-    def limit(self, limit: int) -> None:
-        with self._changing:
-            self._limit = limit
-            self._shrink()
-
-    def _shrink(self) -> None:
-        while self._plans and self.size > self._limit:
-            self._plans.popitem(last=False)
-
-    def __len__(self) -> int:
-        return len(self._plans)
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} cuFFT plans of {self.size / 2**20:.1f} MiB, limit {self._limit / 2**20:.1f} MiB>"
+    _content = "cuFFT plans"
 
 
 plan_cache = PlanCache(DEFAULT_LIMIT)
@@ -97,10 +52,7 @@ def transform(name: str, x: Any, lengths: Sequence[int], axes: Sequence[int], **
 def _plan(fft: Any, value_type: str, x: Any, lengths: tuple[int, ...], axes: tuple[int, ...]) -> Any:
     if 0 in x.shape or not (x.flags.c_contiguous or x.flags.f_contiguous):
         return None
-    cuda = importlib.import_module("cupy").cuda
-    # A plan is no more to be used by two threads at once than by two streams.
-    owner = (cuda.Device().id, cuda.get_current_stream().ptr, threading.get_ident())
-    key = (*owner, value_type, tuple(x.shape), str(x.dtype), bool(x.flags.c_contiguous), lengths, axes)
+    key = (*owner(), value_type, tuple(x.shape), str(x.dtype), bool(x.flags.c_contiguous), lengths, axes)
     try:
         return plan_cache.get(
             key,
@@ -109,3 +61,9 @@ def _plan(fft: Any, value_type: str, x: Any, lengths: tuple[int, ...], axes: tup
         )
     except ValueError:  # axes that are not neighbours, or more than three: CuPy goes axis by axis
         return None
+
+
+def owner() -> tuple[Hashable, ...]:
+    """Current device, stream and thread: a plan is no more to be used by two threads at once than by two streams."""
+    cuda = importlib.import_module("cupy").cuda
+    return cuda.Device().id, cuda.get_current_stream().ptr, threading.get_ident()

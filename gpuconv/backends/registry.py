@@ -23,7 +23,7 @@ from gpuconv.core.problem import Posed
 class Implementation:
     """A row of a backend's table: the function, and why it cannot run a problem (None if it can).
 
-    A native row takes x in its stored dtype, and a keyword ``result``, the name of the dtype it returns.
+    native: the function takes the image in its stored dtype, and the keyword `result`; see `gpuconv.backends.generic`.
     """
 
     function: Callable[..., Any]
@@ -46,6 +46,7 @@ class Backend:
 BACKENDS = (
     Backend("cpu", "numpy", "NumPy arrays through SciPy's compiled loops, scipy.fft and cache-sized NumPy slices"),
     Backend("cuda", "cupy", "CuPy arrays through CUDA kernels of our own, compiled at first use"),
+    Backend("torch", "torch", "torch tensors on the engine for NumPy or CuPy arrays that sees their memory"),
     Backend("dask", "dask", "dask arrays block by block, each block on the backend of its own library"),
     Backend(
         "generic", "any", "array-API calls for every library: differentiable and traceable, the judge of the others"
@@ -65,7 +66,7 @@ def use_backend(name: str | None) -> Iterator[None]:
     Parameters
     ----------
     name : str or None
-        "cpu", "cuda", "dask", "generic", or None for the usual choice.
+        "cpu", "cuda", "torch", "dask", "generic", or None for the usual choice.
 
     Raises
     ------
@@ -100,6 +101,11 @@ def forced_backend() -> str | None:
 
 def select(primitive: str, problem: Posed) -> Callable[..., Any]:
     """The function that runs `primitive` on `problem`."""
+    return selected_row(primitive, problem).function
+
+
+def selected_row(primitive: str, problem: Posed) -> Implementation:
+    """The row that runs `primitive` on `problem`."""
     return _select(primitive, problem, forced_backend())[1]
 
 
@@ -109,10 +115,10 @@ def selected_backend(primitive: str, problem: Posed) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _select(primitive: str, problem: Posed, forced: str | None) -> tuple[str, Callable[..., Any]]:
+def _select(primitive: str, problem: Posed, forced: str | None) -> tuple[str, Implementation]:
     for backend in BACKENDS:
         if reason_against(backend, primitive, problem, forced) is None:
-            return backend.name, backend.table()[primitive].function
+            return backend.name, backend.table()[primitive]
     raise LookupError(f"no backend has a row for {primitive!r}")
 
 

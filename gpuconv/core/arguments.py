@@ -18,6 +18,21 @@ def refusal(rule: str, given: str, remedy: str) -> str:
     return f"{rule}: {given}. {remedy}."
 
 
+_PLAIN = frozenset({type(None), int, str})
+
+
+def are_plain(*values: Any) -> bool:
+    """True if all may be in the key of a cache as they were given: None, text, whole numbers, and tuples of these.
+
+    1, 1.0 and True are equal, and would be one key, but not all of them are arguments that are accepted.
+    """
+    kinds = set(map(type, values))
+    if kinds <= _PLAIN:
+        return True
+    kinds.discard(tuple)
+    return kinds <= _PLAIN and all(set(map(type, value)) <= _PLAIN for value in values if type(value) is tuple)
+
+
 def read_choice(name: str, value: Any, choices: Iterable[str], aliases: dict[str, str] | None = None) -> str:
     """One word out of `choices`, after translating `aliases`."""
     choices = tuple(choices)

@@ -7,6 +7,7 @@ are one table for all libraries and a problem can be hashed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gpuconv.core.arguments import refusal
 
@@ -117,6 +118,18 @@ def convolution_dtypes(image: str, *kernels: tuple[str, int]) -> DtypeRule:
     else:
         result = complex_of(image) if with_complex else image
     return DtypeRule(result, _SUMMED_IN.get(result, result))
+
+
+@lru_cache(maxsize=1024)
+def dtypes_of_sums(image: str, *weights: str) -> tuple[str, str]:
+    """What an image is brought to before it is summed, and what it is summed in, under weights that are ready to use.
+
+    Integer weights have the dtype of the sums already. A real image stays real beside complex weights.
+    """
+    if is_integer(weights[0]):
+        return weights[0], weights[0]
+    accumulator = convolution_dtypes(image, *((dtype, 1) for dtype in weights)).accumulator
+    return accumulator if is_complex(image) else real_of(accumulator), accumulator
 
 
 def _integer_result(image: str, kernels: tuple[tuple[str, int], ...]) -> str:

@@ -1,13 +1,15 @@
 """Who owns these arrays: library, namespace, device, dtype names, laziness, and moving small things home.
 
-This is the only module outside the backends that may name an array library. It never imports one: an array can only
-be a library's if its caller has loaded that library.
+This is the only module outside the backends that may name an array library. It imports none, since an array can only
+be a library's if its caller has loaded that library; but CuPy, to see what others hold in CUDA memory.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -37,24 +39,71 @@ _CARRIERS = {
 
 @dataclass(frozen=True)
 class Home:
-    """Where an array lives. `traced` means that values do not exist yet (jit, vmap) and must not be looked at."""
+    """Where an array lives. `traced` means that values do not exist yet (jit, vmap) and must not be looked at.
+
+    give_back: for arrays whose memory another library has lent, makes a result one of that library's arrays again.
+    """
 
     library: str
     xp: Any
     device: Any
     traced: bool
+    give_back: Callable[[Any], Any] | None = None
+
+    def returned(self, result: Any, out: Any = None) -> Any:
+        """`result` as an array of the caller's library, unless it is the caller's own `out`."""
+        return result if self.give_back is None or result is out else self.give_back(result)
 
 
 def read_image(x: Any, argument: str = "x") -> tuple[Any, Home]:
     """The array itself and its home; sequences become NumPy arrays."""
     if type(x) is np.ndarray:  # the common case, first and fast
-        return (x if x.dtype.isnative else _native(x)), _NUMPY
+        return (x if x.dtype.isnative else _native(x)), NUMPY
     _refuse_carriers(x, argument)
     if isinstance(x, (list, tuple, int, float, complex, np.generic)):
-        return np.asarray(x), _NUMPY
+        return np.asarray(x), NUMPY
     if isinstance(x, np.ndarray):
-        return _native(x.view(np.ndarray)), _NUMPY
+        return _native(x.view(np.ndarray)), NUMPY
+    lent = borrow(x, argument)
+    if lent is not None:
+        return lent, replace(home_of(lent, argument), give_back=_way_back(type(x)))
     return x, home_of(x, argument)
+
+
+# Kinds of memory in the DLPack standard that the CPU sees, and those that CUDA devices see.
+_CPU_MEMORY = (1, 3)
+_CUDA_MEMORY = (2, 13)
+
+
+def borrow(x: Any, argument: str = "x") -> Any:
+    """The memory of an array of a library without array API, as a NumPy or CuPy array; None for any other object."""
+    if array_api_compat.is_array_api_obj(x):
+        return None
+    lends_by_dlpack = hasattr(x, "__dlpack__") and hasattr(x, "__dlpack_device__")
+    memory = x.__dlpack_device__()[0] if lends_by_dlpack else None
+    if memory in _CPU_MEMORY:
+        return np.from_dlpack(x)
+    if memory not in _CUDA_MEMORY and not hasattr(x, "__cuda_array_interface__"):
+        return None
+    try:
+        cupy = importlib.import_module("cupy")
+    except ModuleNotFoundError:
+        raise TypeError(
+            refusal(
+                f"{argument} lies in CUDA memory, which is seen through CuPy",
+                "CuPy is not installed",
+                'Install it with pip install "gpuconv[cuda13]" (or "gpuconv[cuda12]")',
+            )
+        ) from None
+    return cupy.from_dlpack(x) if memory in _CUDA_MEMORY else cupy.asarray(x)
+
+
+def _way_back(kind: type) -> Callable[[Any], Any] | None:
+    """What makes a NumPy or CuPy array one of the library of `kind`, without a copy; None if that has no such thing."""
+    root = kind.__module__.partition(".")[0]
+    if root == "numba":
+        return sys.modules["numba.cuda"].as_cuda_array
+    return getattr(sys.modules.get(root), "from_dlpack", None)
 
 
 def _native(x: np.ndarray) -> np.ndarray:
@@ -65,7 +114,7 @@ def _native(x: np.ndarray) -> np.ndarray:
 def home_of(x: Any, argument: str = "x") -> Home:
     """Library, namespace and device of an array that is not a plain NumPy one."""
     if isinstance(x, np.ndarray):
-        return _NUMPY
+        return NUMPY
     try:
         xp = array_api_compat.array_namespace(x)
     except TypeError:
@@ -84,7 +133,8 @@ def home_of(x: Any, argument: str = "x") -> Home:
     return Home(library, xp, device_of(x), is_traced(x, library))
 
 
-_NUMPY = Home("numpy", array_api_compat.array_namespace(np.empty(0)), "cpu", False)
+# The home of every NumPy array.
+NUMPY = Home("numpy", array_api_compat.array_namespace(np.empty(0)), "cpu", False)
 
 
 def _refuse_carriers(x: Any, argument: str) -> None:
@@ -166,14 +216,24 @@ def has_double(home: Home) -> bool:
 
 
 def is_traced(x: Any, library: str) -> bool:
-    """True while values do not exist: JAX tracers, torch tensors inside torch.func or torch.compile or on "meta"."""
+    """True while values do not exist: JAX tracers; torch tensors on "meta", in torch.func, torch.compile, torch.fx."""
     if library == "jax":
         return isinstance(x, sys.modules["jax"].core.Tracer)
     if library == "torch":
         torch = sys.modules["torch"]
-        wrapped = torch._C._functorch.is_functorch_wrapped_tensor(x)
-        return bool(wrapped) or x.device.type == "meta" or torch.compiler.is_compiling()
+        if torch.compiler.is_compiling() or x.device.type == "meta":
+            return True
+        # Fake tensors, torch.fx and others that watch every operation: some of their values are not to be had.
+        if type(x).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__:
+            return True
+        return is_transformed(x) or bool(torch.utils._python_dispatch.is_in_torch_dispatch_mode())
     return False
+
+
+def is_transformed(tensor: Any) -> bool:
+    """True for torch tensors that stand for others: inside torch.func, and gradients of many losses at once."""
+    functorch = sys.modules["torch"]._C._functorch
+    return bool(functorch.is_functorch_wrapped_tensor(tensor) or functorch.is_legacy_batchedtensor(tensor))
 
 
 def is_lazy(home: Home) -> bool:
@@ -213,6 +273,10 @@ def read_kernel(kernel: Any, home: Home, argument: str = "kernel") -> Any:
         return np.asarray(kernel)
     if isinstance(kernel, np.ndarray):
         return kernel.view(np.ndarray)
+    lent = borrow(kernel, argument)
+    if isinstance(lent, np.ndarray):
+        return lent
+    kernel = kernel if lent is None else lent
     owner = home_of(kernel, argument)
     chunks_of(kernel, owner, argument)
     if owner.library != home.library:

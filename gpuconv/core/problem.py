@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from math import prod
 from typing import Protocol
 
@@ -86,10 +87,10 @@ class Problem:
         return kept
 
     def __getstate__(self) -> dict[str, object]:
-        # Hashes of strings differ from process to process.
-        return {name: value for name, value in self.__dict__.items() if name != "_hash"}
+        # What is kept beside the fields is not sent: hashes of strings differ from process to process.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
-    @property
+    @cached_property
     def output_shape(self) -> tuple[int, ...]:
         return output_shape(self.shape, self.spans)
 
@@ -97,7 +98,7 @@ class Problem:
     def extended_shape(self) -> tuple[int, ...]:
         return extended_shape(self.shape, self.spans)
 
-    @property
+    @cached_property
     def outputs(self) -> int:
         return prod(self.output_shape)
 
@@ -111,7 +112,7 @@ class Problem:
     def itemsize(self) -> int:
         return ITEMSIZE[self.rule.accumulator]
 
-    @property
+    @cached_property
     def exact(self) -> bool:
         return is_integer(self.rule.result)
 

@@ -122,6 +122,7 @@ def _cheaper(task: Task, operator: AxisOperator, taps: int) -> AxisPlan:
     logs = max((operator.line.count - 1).bit_length(), 1)
     transform = samples * (2 * logs * rate.butterfly + 4 * rate.copy) + 5 * rate.call
     name = _TRANSFORMS[operator.basis]
+    kernel, transform = kernel // rate.parts, transform // rate.parts
     costs = f"about {kernel / 1e9:.2g} ms against {transform / 1e9:.2g} ms"
     if kernel < transform:
         return AxisPlan(operator.axis, "kernel", f"{taps} taps: cheaper than the {name}, {costs}")

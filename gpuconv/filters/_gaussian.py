@@ -9,8 +9,8 @@ from typing import Any
 from gpuconv.convolution import convolve_separable
 from gpuconv.core.arguments import refusal
 from gpuconv.filters._image import Edges, read_filtered
-from gpuconv.filters._taps import Cut, derivatives, orders_of, read_gaussians, smooth
-from gpuconv.kernels._arguments import read_order, read_real, spread
+from gpuconv.filters._taps import Cut, derivatives, orders_of, read_gaussians, read_lines, smooth
+from gpuconv.kernels._arguments import read_real
 
 
 def gaussian(
@@ -87,10 +87,8 @@ def gaussian(
     1.0
     """
     image = read_filtered(x, Edges(axes, boundary, cval))
-    gaussians = read_gaussians(sigma, Cut(truncate, radius, kind), image)
-    orders = spread("order", order, len(image.axes), read_order)
-    taps = [gaussians.taps(position, own) for position, own in enumerate(orders)]
-    return convolve_separable(image.given, taps, **image.edges, out=out)
+    taps = read_lines(sigma, order, Cut(truncate, radius, kind), image)
+    return image.home.returned(convolve_separable(image.given, taps, **image.edges, out=out), out)
 
 
 def gaussian_laplace(

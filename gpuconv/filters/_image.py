@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
-from gpuconv.core.arguments import read_axes, refusal
-from gpuconv.core.boundary import Span, extend, read_boundary
+from gpuconv.core.arguments import are_plain, read_axes, refusal
+from gpuconv.core.boundary import read_boundary
 from gpuconv.core.dtypes import DtypeRule, convolution_dtypes, is_complex, real_of
 from gpuconv.core.namespace import Home, cast, dtype_name, read_image
 from gpuconv.core.problem import KernelFacts, Problem
@@ -64,36 +64,6 @@ class Image:
         """What `convolve` is to be told."""
         return {"axes": self.axes, "boundary": self.boundaries, "cval": self.cval}
 
-    def filled(self, reaches: tuple[int, ...]) -> Image:
-        """The image with a margin of the fill value, to be cut away by `trimmed`, on axes whose boundary is that.
-
-        Filters that share their passes run one axis at a time, and what a pass leaves beyond the ends is not the fill
-        value any more, unless that is zero.
-        """
-        if self.cval == 0 or 0 in self.x.shape:
-            return replace(self, cval=0)
-        x = self.x
-        for span in self._margins(reaches):
-            x = extend(self.xp, x, span, self.cval)
-        return replace(self, given=x, cval=0)
-
-    def trimmed(self, result: Any, reaches: tuple[int, ...]) -> Any:
-        """A result of the filled image without the margins of `filled`."""
-        if self.cval == 0 or 0 in self.x.shape:
-            return result
-        kept = [slice(None)] * self.x.ndim
-        for span in self._margins(reaches):
-            kept[span.axis] = slice(-span.first, span.size - span.first)
-        return result[tuple(kept)]
-
-    def _margins(self, reaches: tuple[int, ...]) -> list[Span]:
-        sides = zip(self.axes, self.boundaries, reaches, strict=True)
-        return [
-            Span(axis, self.x.shape[axis], 2 * reach + 1, -reach, self.x.shape[axis], boundary)
-            for axis, boundary, reach in sides
-            if boundary == "constant"
-        ]
-
     def destination(self, out: Any, *, lead: tuple[int, ...] = (), real: bool = False) -> Destination:
         """Where a result of this shape behind `lead` goes; `real` for results that are real for complex images too."""
         result = self.problem.rule.result
@@ -125,15 +95,28 @@ class Destination:
 def read_filtered(x: Any, edges: Edges) -> Image:
     """Validate an image and its edges."""
     x, home = read_image(x)
-    rule = convolution_dtypes(dtype_name(x.dtype), ("float64", 1))
-    axes = read_filter_axes(edges.axes, x.ndim)
-    boundaries = spread("boundary", edges.boundary, len(axes), read_boundary)
-    facts = KernelFacts((), "float64", "host")
-    problem = Problem(
-        home.library, str(home.device), home.traced, tuple(x.shape), dtype_name(x.dtype), facts, rule, spans=()
+    # What has been read for one image holds for the next one like it.
+    read = _remembered if are_plain(edges.axes, edges.boundary) else _read
+    axes, boundaries, problem = read(
+        home.library, str(home.device), home.traced, tuple(x.shape), dtype_name(x.dtype), edges.axes, edges.boundary
     )
-    cval = read_fill(edges.cval, problem)
-    return Image(x, home, axes, boundaries, cval, problem)
+    return Image(x, home, axes, boundaries, read_fill(edges.cval, problem), problem)
+
+
+def _read(
+    library: str, device: str, traced: bool, shape: tuple[int, ...], dtype: str, axes: Any, boundary: Any
+) -> tuple[tuple[int, ...], tuple[str, ...], Problem]:
+    """Axes and boundaries in normal form, and the problem without spans."""
+    rule = convolution_dtypes(dtype, ("float64", 1))
+    axes = read_filter_axes(axes, len(shape))
+    boundaries = spread("boundary", boundary, len(axes), read_boundary)
+    facts = KernelFacts((), "float64", "host")
+    return axes, boundaries, Problem(library, device, traced, shape, dtype, facts, rule, spans=())
+
+
+@lru_cache(maxsize=1024)
+def _remembered(*arguments: Any) -> tuple[tuple[int, ...], tuple[str, ...], Problem]:
+    return _read(*arguments)
 
 
 def read_filter_axes(axes: Any, ndim: int) -> tuple[int, ...]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from gpuconv import kernels
-from gpuconv.convolution import convolve
+from gpuconv.convolution import convolve, convolve_banks
 from gpuconv.core.arguments import read_axes, read_choice, read_integer, refusal
 from gpuconv.core.namespace import read_image
 from gpuconv.filters._image import Edges, Image, read_filter_axes
+from gpuconv.methods.banks import in_one_sweep
+from gpuconv.methods.separable import factorize
 
 OPERATORS = ("sobel", "prewitt", "scharr", "roberts")
 
@@ -308,21 +310,22 @@ def laplace(
     >>> filters.laplace(np.array([0, 1, 4, 9, 16])).tolist()
     [1, 2, 2, 2, -7]
     """
-    x, _ = read_image(x)
+    x, home = read_image(x)
     axes = read_filter_axes(axes, x.ndim)
     kernel = kernels.laplacian(ndim=len(axes), neighbours=neighbours, scale=scale)
-    return convolve(x, kernel, axes=axes, boundary=boundary, cval=cval, out=out)
+    return home.returned(convolve(x, kernel, axes=axes, boundary=boundary, cval=cval, out=out), out)
 
 
 def _slope(operator: str, x: Any, axis: Any, scale: str, edges: Edges, out: Any, *, origin: Any = 0) -> Any:
-    x, _ = read_image(x)
+    x, home = read_image(x)
     axes = read_filter_axes(edges.axes, x.ndim)
     axis = read_axes(read_integer("axis", axis), x.ndim)[0]
     if axis not in axes:
         remedy = f"Name one of them: {', '.join(map(str, axes))}"
         raise ValueError(refusal("axis must be among axes", f"got axis {axis} and axes {axes}", remedy))
     kernel = operator_kernel(operator, axes.index(axis), len(axes), scale)
-    return convolve(x, kernel, axes=axes, boundary=edges.boundary, cval=edges.cval, origin=origin, out=out)
+    result = convolve(x, kernel, axes=axes, boundary=edges.boundary, cval=edges.cval, origin=origin, out=out)
+    return home.returned(result, out)
 
 
 def operator_kernel(operator: str, position: int, count: int, scale: str) -> Any:
@@ -340,4 +343,9 @@ def slopes(image: Image, operator: str, scale: str) -> list[Any]:
     operator = read_choice("operator", operator, OPERATORS)
     count = len(image.axes)
     weights = [operator_kernel(operator, position, count, scale) for position in range(count)]
+    if in_one_sweep(image.problem):
+        factors = [factorize(kernel, image.problem.rule.accumulator) for kernel in weights]
+        banks = [each.banks[0] for each in factors if each is not None and len(each.banks) == 1]
+        if len(banks) == count:
+            return convolve_banks(image.x, banks, **image.edges)
     return [convolve(image.x, kernel, **image.edges) for kernel in weights]

@@ -84,7 +84,7 @@ def uniform(
     sizes = spread("size", size, len(image.axes), read_size)
     origins = spread("origin", origin, len(image.axes), read_integer)
     taps = [np.full(own, 1.0 / own) for own in sizes]
-    return convolve_separable(image.given, taps, **image.edges, origin=origins, out=out)
+    return image.home.returned(convolve_separable(image.given, taps, **image.edges, origin=origins, out=out), out)
 
 
 def local_mean(

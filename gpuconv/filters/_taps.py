@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.convolution import convolve_separable
-from gpuconv.core.arguments import read_choice
+from gpuconv.convolution import convolve_banks, convolve_separable
+from gpuconv.core.arguments import are_plain, read_choice
+from gpuconv.core.dtypes import real_of
 from gpuconv.filters._image import Image
-from gpuconv.kernels._arguments import read_nonnegative, read_radius, spread
+from gpuconv.kernels._arguments import read_nonnegative, read_order, read_radius, spread
 from gpuconv.kernels._taps import KINDS, double_taps
 
 
@@ -46,14 +47,34 @@ class Gaussians:
 
 
 def read_gaussians(sigma: Any, cut: Cut, image: Image, name: str = "sigma") -> Gaussians:
-    count = len(image.axes)
+    arguments = name, sigma, cut.truncate, cut.radius, cut.kind, len(image.axes), image.problem.rule.accumulator
+    # 2 and 2.0 are the same sigma, but not the same radius.
+    numbers = type(sigma) in (int, float) and type(cut.truncate) in (int, float, type(None))
+    if numbers and are_plain(cut.radius, cut.kind):
+        return _remembered(*arguments)
+    return _read(*arguments)
+
+
+def read_lines(sigma: Any, order: Any, cut: Cut, image: Image) -> list[np.ndarray]:
+    """Taps of the derivatives of given orders, one line per filtered axis."""
+    gaussians = read_gaussians(sigma, cut, image)
+    orders = spread("order", order, len(image.axes), read_order)
+    return [gaussians.taps(position, own) for position, own in enumerate(orders)]
+
+
+def _read(name: str, sigma: Any, truncate: Any, radius: Any, kind: Any, count: int, accumulator: str) -> Gaussians:
     return Gaussians(
         spread(name, sigma, count, read_nonnegative),
-        spread("truncate", cut.truncate, count, _read_truncate),
-        spread("radius", cut.radius, count, read_radius),
-        read_choice("kind", cut.kind, KINDS),
-        image.precision,
+        spread("truncate", truncate, count, _read_truncate),
+        spread("radius", radius, count, read_radius),
+        read_choice("kind", kind, KINDS),
+        np.dtype(real_of(accumulator)),
     )
+
+
+@lru_cache(maxsize=256)
+def _remembered(*arguments: Any) -> Gaussians:
+    return _read(*arguments)
 
 
 def _read_truncate(name: str, value: Any) -> float | None:
@@ -78,22 +99,10 @@ def smooth(image: Image, gaussians: Gaussians) -> Any:
 def derivatives(image: Image, gaussians: Gaussians, orders: Sequence[tuple[int, ...]]) -> list[Any]:
     """Gaussian derivatives of several `orders`, one entry per filtered axis each, in the dtype of the sums.
 
-    Axis after axis, those that agree so far share their passes: 15 instead of 18 for a Hessian in 3-D.
+    Those that agree along the first axes share their passes: 15 instead of 18 for a Hessian in 3-D.
     """
-    reaches = tuple(
-        max(gaussians.taps(position, order[position]).size // 2 for order in orders)
-        for position in range(len(image.axes))
-    )
-    filled = image.filled(reaches)
-    partial: dict[tuple[int, ...], Any] = {(): filled.x}
-    for position, (axis, boundary) in enumerate(zip(image.axes, image.boundaries, strict=True)):
-        partial = {
-            prefix: convolve_separable(
-                partial[prefix[:-1]], [gaussians.taps(position, prefix[-1])], axes=axis, boundary=boundary
-            )
-            for prefix in sorted({order[: position + 1] for order in orders})
-        }
-    return [image.trimmed(partial[order], reaches) for order in orders]
+    banks = [[gaussians.taps(position, order) for position, order in enumerate(each)] for each in orders]
+    return convolve_banks(image.x, banks, **image.edges)
 
 
 def orders_of(count: int, *positions: int) -> tuple[int, ...]:

@@ -7,16 +7,27 @@ from typing import Any
 import numpy as np
 
 from gpuconv.core.arguments import refusal
-from gpuconv.core.dtypes import check_supported, integer_range, is_complex, is_integer
+from gpuconv.core.dtypes import check_supported, is_complex
 from gpuconv.core.namespace import Home, cast, dtype_name, home_of, is_writeable
 from gpuconv.core.problem import Problem
+from gpuconv.core.rounding import convert
+
+
+def wanted_dtype(problem: Problem, out: Any) -> str:
+    """What the caller wants samples to be: the result's dtype, or that of `out`."""
+    return problem.rule.result if out is None else dtype_name(out.dtype)
 
 
 def deliver(result: Any, home: Home, problem: Problem, out: Any) -> Any:
-    """`result` as the caller wants it: a new array of the result's dtype, or written into `out`."""
+    """`result` as the caller wants it: a new array of the result's dtype, or written into `out`.
+
+    What has the wanted dtype already, from a row that rounds by itself, is not converted again.
+    """
     if out is None:
+        if dtype_name(result.dtype) == problem.rule.result:
+            return result
         with np.errstate(over="ignore"):  # half precision may round to infinity
-            return cast(home, result, problem.rule.result)
+            return home.returned(cast(home, result, problem.rule.result))
     # The result is complete before the first write, so that `out` may be the input itself.
     with np.errstate(over="ignore", invalid="ignore"):
         out[...] = convert(home, result, dtype_name(out.dtype))
@@ -75,23 +86,3 @@ def _check_out_dtype(name: str, home: Home, problem: Problem) -> None:
                 "Use a signed or floating out, or uint8",
             )
         )
-
-
-def convert(home: Home, x: Any, name: str) -> Any:
-    """`x` as dtype `name`. Into integers it rounds half to even and saturates; NaN becomes 0."""
-    source = dtype_name(x.dtype)
-    if source == name or not is_integer(name):
-        return cast(home, x, name)
-    xp = home.xp
-    low, high = integer_range(name)
-    if is_integer(source):
-        source_low, source_high = integer_range(source)
-        bounds = (max(low, source_low), min(high, source_high))
-        return cast(home, xp.clip(x, *bounds) if bounds != (source_low, source_high) else x, name)
-    x = xp.where(xp.isnan(x), xp.zeros_like(x), xp.round(x))
-    # `high` may not be a float (2**63 - 1): what reaches it is put there afterwards, not clipped to its neighbour.
-    above, below = x >= float(high), x <= float(low)
-    inside = xp.where(above | below, xp.zeros_like(x), x)
-    converted = cast(home, inside, name)
-    converted = xp.where(above, xp.asarray(high, dtype=converted.dtype, device=home.device), converted)
-    return xp.where(below, xp.asarray(low, dtype=converted.dtype, device=home.device), converted)

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpuconv.core.arguments import read_axes, read_choice, read_integer, read_per_axis, refusal
+from gpuconv.core.arguments import are_plain, read_axes, read_choice, read_integer, read_per_axis, refusal
 from gpuconv.core.boundary import Span, read_boundary
 from gpuconv.core.dtypes import DtypeRule, convolution_dtypes, integer_range, is_complex, is_integer, real_of
-from gpuconv.core.namespace import Home, cast, chunks_of, dtype_in, dtype_name, has_double, read_image, read_kernel
+from gpuconv.core.namespace import (
+    NUMPY,
+    Home,
+    cast,
+    chunks_of,
+    dtype_in,
+    dtype_name,
+    has_double,
+    read_image,
+    read_kernel,
+)
 from gpuconv.core.problem import ImageFacts, KernelFacts, Problem
 from gpuconv.core.shapes import convolution_span, read_mode, read_origin
 from gpuconv.methods.separable import factorize
@@ -23,10 +33,13 @@ ACCURACIES = ("norm", "local")
 TESTED_FROM = 100_000
 # Equal taps that are worth knowing of: backends may sum them in fewer additions.
 LONG_BOX = 64
+# Bytes of a kernel up to which all that is known of it is kept for the next call with the same values: reading it again
+# would take as long as a small convolution.
+REMEMBERED = 2**12
 
 
-@dataclass(frozen=True)
-class Options:
+# Tuples, since they are made and hashed in a tenth of the time that a frozen dataclass takes.
+class Options(NamedTuple):
     """The arguments of a convolution that are not data, as given."""
 
     operation: str
@@ -38,8 +51,7 @@ class Options:
     accuracy: str = "norm"
 
 
-@dataclass(frozen=True)
-class Described:
+class Described(NamedTuple):
     """Arguments in normal form: the image as given, weights in correlation order, and the problem they pose."""
 
     x: Any
@@ -54,12 +66,45 @@ def describe(x: Any, kernel: Any, options: Options) -> Described:
     x, home = read_image(x)
     kernel = read_kernel(kernel, home)
     options = normal_options(options)
-    image = image_facts(x, home, tuple(x.shape))
+    if home is NUMPY and is_remembered(kernel):
+        problem, weights = _remembered(x.shape, x.dtype, kernel.tobytes(), kernel.shape, kernel.dtype, options)
+    else:
+        problem, weights = _describe(image_facts(x, home, tuple(x.shape)), kernel, options, home)
+    return Described(x, weights, home, problem, options)
+
+
+def is_remembered(*weights: np.ndarray) -> bool:
+    """Whether what these weights say is kept for the next call with the same values."""
+    total = 0
+    for each in weights:
+        if each.nbytes == 0 or each.dtype.hasobject:
+            return False
+        total += each.nbytes
+    return total <= REMEMBERED
+
+
+@lru_cache(maxsize=1024)
+def _remembered(
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    data: bytes,
+    kernel_shape: tuple[int, ...],
+    kernel_dtype: np.dtype,
+    options: Options,
+) -> tuple[Problem, np.ndarray]:
+    """`_describe` of NumPy arrays whose values and sizes are all there is to know."""
+    kernel = np.frombuffer(data, kernel_dtype).reshape(kernel_shape)
+    problem, weights = _describe(numpy_facts(shape, dtype), kernel, options, NUMPY)
+    weights.flags.writeable = False
+    return problem, weights
+
+
+def _describe(image: ImageFacts, kernel: Any, options: Options, home: Home) -> tuple[Problem, Any]:
+    """The problem that an image and a kernel pose, and the kernel in correlation order."""
     problem, order = _pose(image, tuple(kernel.shape), dtype_name(kernel.dtype), options)
     dtype_in(home, problem.rule.result)
     weights = correlation_order(kernel, options.operation, order, problem.rule, home)
-    problem = _with_facts(problem, kernel_facts(weights, problem, options.method))
-    return Described(x, weights, home, problem, options)
+    return _with_facts(problem, kernel_facts(weights, problem, options.method)), weights
 
 
 def pose_forward(y: Any, kernel: Any, shape: Any, options: Options, home: Home) -> Problem:
@@ -94,15 +139,28 @@ def image_facts(x: Any, home: Home, shape: tuple[int, ...]) -> ImageFacts:
     )
 
 
+def numpy_facts(shape: tuple[int, ...], dtype: np.dtype) -> ImageFacts:
+    """Facts of a NumPy array."""
+    return ImageFacts("numpy", NUMPY.device, False, shape, dtype_name(dtype), None, True)
+
+
 def normal_options(options: Options) -> Options:
     """Options with names checked and numbers as plain ints: 1, 1.0 and True must not be one key of a cache."""
+    if are_plain(*options):
+        return _checked(options)
+    return _read_options(options)
+
+
+@lru_cache(maxsize=1024)
+def _checked(options: Options) -> Options:
+    return _read_options(options)
+
+
+def _read_options(options: Options) -> Options:
     read_mode(options.mode)
     read_choice("method", options.method, METHODS)
     read_choice("accuracy", options.accuracy, ACCURACIES)
-    if options.axes is None and type(options.boundary) is str and type(options.origin) is int:
-        return options
-    return replace(
-        options,
+    return options._replace(
         boundary=_plain("boundary", options.boundary, read_boundary),
         origin=_plain("origin", options.origin, read_integer),
         axes=None if options.axes is None else _plain("each of axes", options.axes, read_integer),
@@ -221,6 +279,8 @@ def _bits(weights: np.ndarray) -> int:
 
 def read_fill(cval: Any, problem: Problem) -> Any:
     """The fill value as a Python number that the image's dtype can hold."""
+    if type(cval) is float and not problem.exact:
+        return cval
     if isinstance(cval, (np.ndarray, np.generic)) and np.ndim(cval) == 0:
         cval = cval.item()
     if isinstance(cval, bool) or not isinstance(cval, (int, float, complex)):

@@ -5,9 +5,7 @@ from __future__ import annotations
 from math import isqrt
 from typing import Any
 
-from gpuconv.backends import registry
 from gpuconv.core.dtypes import EPS
-from gpuconv.core.namespace import cast, home_of
 from gpuconv.core.problem import Problem
 from gpuconv.methods.costs import (
     Estimate,
@@ -17,13 +15,17 @@ from gpuconv.methods.costs import (
     compiled_rates,
     extension_cost,
     extension_memory,
+    line_products,
+    line_width,
     rates,
     result_memory,
     scratch_memory,
+    small_window_cost,
     sweep_cost,
     width,
     window_cost,
 )
+from gpuconv.methods.rows import run_row
 
 
 def primitive(problem: Problem) -> str:
@@ -37,18 +39,29 @@ def why_not(problem: Problem) -> str | None:
 def estimate(problem: Problem) -> Estimate:
     rate = rates(problem)
     taps = problem.kernel.taps
-    compiled = compiled_rates(problem, problem.outputs * taps) if len(problem.spans) <= 3 else None
+    compiled = compiled_rates(problem, problem.outputs * taps, primitive(problem)) if len(problem.spans) <= 3 else None
     if compiled is not None:
         memory = cast_memory(problem) + result_memory(problem) + block_memory(problem)
         return Estimate(_compiled_cost(problem, compiled), memory, local_bound(problem, taps))
-    per_product = rate.line_product if len(problem.spans) == 1 else rate.product
-    cost = (
-        problem.outputs * taps * per_product * width(problem)
-        + rate.call * (1 + rate.calls_per_tap * taps)
-        + extension_cost(problem)
-    )
+    cost = _line_cost(problem, rate) if len(problem.spans) == 1 else _window_cost(problem, rate)
     memory = cast_memory(problem) + extension_memory(problem) + scratch_memory(problem) + result_memory(problem)
     return Estimate(cost, memory, local_bound(problem, taps))
+
+
+def _line_cost(problem: Problem, rate: Rates) -> int:
+    taps = problem.kernel.taps
+    products = line_products(problem, problem.outputs, taps) * rate.line_product * line_width(problem)
+    return (products + rate.call * (1 + rate.calls_per_tap * taps)) // rate.parts + extension_cost(problem)
+
+
+def _window_cost(problem: Problem, rate: Rates) -> int:
+    small = small_window_cost(problem, rate)
+    if small is not None:
+        return small
+    taps = problem.kernel.taps
+    # Slices of NumPy arrays: half a call for each tap, beside its products.
+    calls = rate.call * (1 + rate.calls_per_tap * taps) if rate.calls_per_tap else rate.call * (2 + taps) // 2
+    return (problem.outputs * taps * rate.product * width(problem) + calls) // rate.parts + extension_cost(problem)
 
 
 def _compiled_cost(problem: Problem, rate: Rates) -> int:
@@ -68,6 +81,5 @@ def local_bound(problem: Problem, taps: int) -> str:
     return f"{terms * EPS[problem.rule.accumulator]:.1e} sum |k||x|, locally"
 
 
-def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any) -> Any:
-    x = cast(home_of(x), x, problem.working_dtype)
-    return registry.select(primitive(problem), problem)(x, weights, problem.spans, cval)
+def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any, result: str | None = None) -> Any:
+    return run_row(primitive(problem), problem, x, weights, cval, result)

@@ -10,15 +10,26 @@ from gpuconv.core.dtypes import EPS, ITEMSIZE, is_complex, largest_magnitude
 from gpuconv.core.frequencies import blocks_together, fast_length
 from gpuconv.core.namespace import cast, home_of
 from gpuconv.core.problem import Problem
-from gpuconv.methods.costs import RATES, Estimate, cast_memory, extension_cost, extension_memory, rates, result_memory
+from gpuconv.methods.costs import (
+    CACHED_SHARE,
+    RATES,
+    Estimate,
+    cast_memory,
+    extension_cost,
+    extension_memory,
+    result_memory,
+    runs_on_cuda,
+    transform_rates,
+)
 
 # Rounding of three transforms of n = 2^m samples is below (3 + 3 sqrt(5) + 3) m unit roundoffs, relative to the norms
 # of both factors (C. Percival, Math. Comp. 72, 2003, theorem 5.1, DOI 10.1090/S0025-5718-02-01419-9). In eps, which is
 # two roundoffs, that is 6.4 m; 8 m leaves room for lengths with factors of 3 and 5.
 ERROR_CONSTANT = 8
-# Percent of a transform's usual cost that blocks of several axes take on NumPy arrays, which are transformed in place
-# within the cache. 2048^2 in single precision: 145 ps a butterfly under 31x31 taps, 105 under 63x63; others take 240.
-BLOCK_SHARE = 60
+# Percent of a transform's usual cost on NumPy arrays. Blocks of several axes are transformed in place within the cache,
+# blocks of a line many at a time; a single line has one thread, and leaves the cache from so many bytes on.
+BLOCK_SHARE, LINES_SHARE = 80, 75
+ONE_LINE, LONG_LINE, LONG_LINE_BYTES = 160, 240, 2**22
 
 
 def primitive(problem: Problem) -> str:
@@ -68,7 +79,7 @@ def estimate(problem: Problem) -> Estimate:
 
 def fourier_estimate(problem: Problem, lengths: tuple[int, ...], count: int) -> Estimate:
     """Estimate for `count` blocks with transforms of `lengths`; batches are transformed together."""
-    rate = rates(problem)
+    rate, on_cuda = transform_rates(problem), runs_on_cuda(problem, primitive(problem))
     samples = prod(lengths)
     batches = problem.outputs // max(prod(span.count for span in problem.spans), 1)
     logs = max((samples - 1).bit_length(), 1)
@@ -79,21 +90,48 @@ def fourier_estimate(problem: Problem, lengths: tuple[int, ...], count: int) -> 
     if len(lengths) == 1 and not split and rate is RATES["numpy"]:
         together = max(min(blocks_together(max(batches, 1), samples), count), 1)
     transforms = count * batches * (1 + kernels) + kernels
-    butterfly = rate.butterfly
-    if count > 1 and len(lengths) > 1 and rate is RATES["numpy"]:
-        butterfly = butterfly * BLOCK_SHARE // 100
-    cost = transforms * samples * logs * butterfly * (itemsize // 4) + 10 * rate.call * -(-count // together)
+    share, calls = 100, 10
+    if rate is RATES["numpy"]:
+        share = _share(len(lengths), count, batches, samples * itemsize)
+        calls = 6 + 5 * len(lengths)
+    elif 2 * samples * itemsize * batches <= rate.cache:  # the block and the work area of its transform
+        share = CACHED_SHARE
+    butterflies = transforms * samples * logs * (itemsize // 4)
+    cost = butterflies * rate.butterfly * share // 100 + calls * rate.call * -(-count // together)
+    cost //= rate.parts
     block = samples * itemsize * batches * together
     # A block, padded, its spectrum, the product and what comes back, all about as large; the kernel's beside them.
     memory = (5 + (count > 1)) * block + 3 * kernels * samples * itemsize
     memory += cast_memory(problem) + result_memory(problem)
-    if count == 1:
+    if on_cuda:
+        # Here, since backends are loaded when they are asked for.
+        from gpuconv.backends.cuda.fourier_blocks import block_bytes
+
+        # In place, beyond the ends of an axis and between dtypes without copies.
+        dtype = "float64" if problem.exact else problem.working_dtype
+        memory = block_bytes(batches, lengths, dtype, kernels, not problem.exact)
+        memory += problem.outputs * ITEMSIZE[problem.rule.result]
+    elif count == 1:
         cost += extension_cost(problem)
         memory += extension_memory(problem)
     return Estimate(cost, memory, describe_bound(problem, samples), lengths)
 
 
-def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any) -> Any:
+def _share(axes: int, count: int, batches: int, size: int) -> int:
+    """Percent of a butterfly's usual cost, for `count` blocks of `size` bytes over so many axes, in so many batches."""
+    if axes > 1:
+        return BLOCK_SHARE if count > 1 else 100
+    if count > 1:
+        return LINES_SHARE
+    if batches > 1:
+        return 100
+    return LONG_LINE if size > LONG_LINE_BYTES else ONE_LINE
+
+
+def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any, result: str | None = None) -> Any:
+    row = registry.selected_row(primitive(problem), problem)
+    if row.native:
+        return row.function(x, weights, problem.spans, cval, estimate.lengths, result=result)
     if not problem.exact:  # integers are cast block by block
         x = cast(home_of(x), x, problem.working_dtype)
-    return registry.select(primitive(problem), problem)(x, weights, problem.spans, cval, estimate.lengths)
+    return row.function(x, weights, problem.spans, cval, estimate.lengths)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from gpuconv.backends.memory import memory_limit
 from gpuconv.core.boundary import Span
 from gpuconv.core.frequencies import fast_length
 from gpuconv.core.problem import Problem
 from gpuconv.methods import fft
-from gpuconv.methods.costs import Estimate
+from gpuconv.methods.costs import RATES, Estimate, rates, within_limit
 
 primitive = fft.primitive
 
@@ -55,7 +56,7 @@ def _even_length(span: Span, length: int) -> int:
 
 def _leaves_cache(problem: Problem, factor: int) -> bool:
     """True for blocks that a CPU would do better to cut shorter."""
-    if problem.library not in ("numpy", "dask"):
+    if problem.library != "dask" and rates(problem) is not RATES["numpy"]:
         return False
     longest = LONGEST_CACHED if len(problem.spans) == 1 else LARGEST_CACHED
     return factor > 4 and prod(factor * span.taps for span in problem.spans) > longest
@@ -71,11 +72,11 @@ def why_not(problem: Problem) -> str | None:
 
 
 def estimate(problem: Problem) -> Estimate:
-    """The cheapest of the candidate block lengths."""
+    """The cheapest of the candidate block lengths within the memory limit."""
     usable = [lengths for lengths in candidates(problem) if fft.why_not_fourier(problem, lengths) is None]
     estimates = [fft.fourier_estimate(problem, lengths, block_count(problem, lengths)) for lengths in usable]
-    return min(estimates, key=lambda estimate: estimate.cost)
+    return min(within_limit(estimates, memory_limit(problem.device)), key=lambda estimate: estimate.cost)
 
 
-def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any) -> Any:
-    return fft.run(problem, estimate, x, weights, cval)
+def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any, result: str | None = None) -> Any:
+    return fft.run(problem, estimate, x, weights, cval, result)

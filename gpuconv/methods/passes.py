@@ -5,39 +5,73 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpuconv.backends import registry
 from gpuconv.backends.generic.separable import fill_first
 from gpuconv.core.arguments import read_axes, refusal
 from gpuconv.core.dtypes import convolution_dtypes, is_complex
-from gpuconv.core.namespace import cast, dtype_in, dtype_name, read_image, read_kernel
-from gpuconv.core.problem import KernelFacts, Problem
+from gpuconv.core.namespace import NUMPY, Home, cast, dtype_in, dtype_name, read_image, read_kernel
+from gpuconv.core.problem import ImageFacts, KernelFacts, Problem
 from gpuconv.methods.describe import (
     Described,
     Options,
     correlation_order,
     image_facts,
+    is_remembered,
     line_facts,
     normal_options,
+    numpy_facts,
     read_fill,
     read_spans,
 )
 from gpuconv.methods.plan import METHODS, Plan, choose_plan, empty_result
+from gpuconv.methods.rows import run_row
+
+
+class Lines(NamedTuple):
+    """What is known of the taps of a separable convolution: one line per span, in correlation order, and its facts."""
+
+    weights: list[Any]
+    facts: tuple[KernelFacts, ...]
 
 
 def describe_passes(x: Any, taps: Sequence[Any], options: Options) -> Described:
-    """Validate the arguments of a separable convolution; its weights are one array of taps per span."""
+    """Validate the arguments of a separable convolution; its weights are `Lines`."""
     x, home = read_image(x)
     options = normal_options(options)
-    axes = read_axes(options.axes, x.ndim)
     lines = [read_kernel(line, home, "each of taps") for line in _sequence(taps)]
+    if home is NUMPY and is_remembered(*lines):
+        kept = tuple((line.tobytes(), line.shape, line.dtype) for line in lines)
+        problem, known = _remembered(x.shape, x.dtype, kept, options)
+    else:
+        problem, known = _describe(image_facts(x, home, tuple(x.shape)), lines, options, home)
+    return Described(x, known, home, problem, options)
+
+
+@lru_cache(maxsize=1024)
+def _remembered(
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    kept: tuple[tuple[bytes, tuple[int, ...], np.dtype], ...],
+    options: Options,
+) -> tuple[Problem, Lines]:
+    """`_describe` of NumPy arrays whose values and sizes are all there is to know."""
+    lines = [np.frombuffer(data, dtype).reshape(shape) for data, shape, dtype in kept]
+    problem, known = _describe(numpy_facts(shape, dtype), lines, options, NUMPY)
+    for line in known.weights:
+        line.flags.writeable = False
+    return problem, known
+
+
+def _describe(image: ImageFacts, lines: list[Any], options: Options, home: Home) -> tuple[Problem, Lines]:
+    """The problem that an image and lines of taps pose, and what is known of these."""
+    axes = read_axes(options.axes, len(image.shape))
     _check_lines(lines, axes)
-    rule = convolution_dtypes(dtype_name(x.dtype), *((dtype_name(line.dtype), line.shape[0]) for line in lines))
+    rule = convolution_dtypes(image.dtype, *((dtype_name(line.dtype), line.shape[0]) for line in lines))
     dtype_in(home, rule.result)
-    order, spans = read_spans(options, tuple(x.shape), axes, [line.shape[0] for line in lines])
+    order, spans = read_spans(options, image.shape, axes, [line.shape[0] for line in lines])
     weights = [correlation_order(lines[i], options.operation, (0,), rule, home) for i in order]
     at_hand = all(isinstance(line, np.ndarray) for line in weights)
     dtypes = [dtype_name(line.dtype) for line in weights]
@@ -47,9 +81,8 @@ def describe_passes(x: Any, taps: Sequence[Any], options: Options) -> Described:
         "host" if at_hand else "traced",
         1,
     )
-    image = image_facts(x, home, tuple(x.shape))
     problem = Problem(kernel=facts, rule=rule, spans=spans, accuracy=options.accuracy, **vars(image))
-    return Described(x, weights, home, problem, options)
+    return problem, Lines(weights, tuple(_line_facts(line, problem) for line in weights))
 
 
 def _sequence(taps: Any) -> Sequence[Any]:
@@ -80,35 +113,35 @@ def _check_lines(lines: Sequence[Any], axes: tuple[int, ...]) -> None:
             )
 
 
-def accumulate_passes(described: Described, cval: Any) -> Any:
-    """The result before rounding: one fused primitive if all axes are summed directly, else axis by axis."""
+def accumulate_passes(described: Described, cval: Any, result: str | None = None) -> Any:
+    """One fused primitive if all axes are summed directly, else axis by axis.
+
+    In the accumulator's dtype, or in that called `result` where the backend rounds by itself.
+    """
     problem, home = described.problem, described.home
     cval = read_fill(cval, problem)
     if problem.outputs == 0:
         return empty_result(home, problem)
-    x = cast(home, described.x, problem.working_dtype)
-    plans = _plan_passes(described)
+    plans = plan_passes(described)
     with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN are results like others
         if all(plan.method == "direct" for plan in plans):
-            return registry.select("correlate_separable", problem)(x, [described.weights], problem.spans, cval)
-        return _pass_by_pass(x, described, plans, cval)
+            banks = [described.weights.weights]
+            return run_row("correlate_separable", problem, described.x, banks, cval, result)
+        return _pass_by_pass(cast(home, described.x, problem.working_dtype), described, plans, cval)
 
 
 def _pass_by_pass(x: Any, described: Described, plans: Sequence[Plan], cval: Any) -> Any:
     """Every axis by its own method; a fill value other than zero is put around before the first."""
     x, spans = fill_first(x, described.problem.spans, cval)
-    for plan, line, span in zip(plans, described.weights, spans, strict=True):
+    for plan, line, span in zip(plans, described.weights.weights, spans, strict=True):
         step = replace(plan.problem, shape=tuple(x.shape), dtype=dtype_name(x.dtype), spans=(span,))
         x = METHODS[plan.method].run(step, choose_plan(step, plan.options).estimate, x, line, cval)
     return x
 
 
-def _plan_passes(described: Described) -> list[Plan]:
+def plan_passes(described: Described) -> tuple[Plan, ...]:
     """A plan per axis, each for the array that the passes before it leave."""
-    problem = described.problem
-    facts = tuple(_line_facts(line, problem) for line in described.weights)
-    options = Options("convolve", accuracy=problem.accuracy)
-    return [choose_plan(step, options) for step in _steps(problem, facts)]
+    return _plans(described.problem, described.weights.facts)
 
 
 def _line_facts(line: Any, problem: Problem) -> KernelFacts:
@@ -117,10 +150,11 @@ def _line_facts(line: Any, problem: Problem) -> KernelFacts:
 
 
 @lru_cache(maxsize=1024)
-def _steps(problem: Problem, facts: tuple[KernelFacts, ...]) -> tuple[Problem, ...]:
-    """The problem of every pass, the same objects for the same call: small work would spend its time on making them."""
-    shape, steps = list(problem.shape), []
+def _plans(problem: Problem, facts: tuple[KernelFacts, ...]) -> tuple[Plan, ...]:
+    shape, plans = list(problem.shape), []
+    options = Options("convolve", accuracy=problem.accuracy)
     for span, kernel in zip(problem.spans, facts, strict=True):
-        steps.append(replace(problem, shape=tuple(shape), dtype=problem.working_dtype, spans=(span,), kernel=kernel))
+        step = replace(problem, shape=tuple(shape), dtype=problem.working_dtype, spans=(span,), kernel=kernel)
+        plans.append(choose_plan(step, options))
         shape[span.axis] = span.count
-    return tuple(steps)
+    return tuple(plans)

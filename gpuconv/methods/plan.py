@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from gpuconv.backends import registry
+from gpuconv.backends.memory import memory_limit, when_limits_change
 from gpuconv.core.arguments import refusal
 from gpuconv.core.namespace import Home, dtype_in
 from gpuconv.core.problem import Problem
 from gpuconv.methods import direct, fft, overlap, separable
-from gpuconv.methods.costs import Estimate
-from gpuconv.methods.deliver import check_out, deliver
+from gpuconv.methods.costs import Estimate, within_limit
+from gpuconv.methods.deliver import check_out, deliver, wanted_dtype
 from gpuconv.methods.describe import Described, Options, describe, read_fill
 
 METHODS: dict[str, ModuleType] = {"direct": direct, "separable": separable, "fft": fft, "overlap": overlap}
@@ -49,7 +50,7 @@ class Plan:
     estimates: tuple[tuple[str, Estimate | str], ...]
     options: Options
 
-    @property
+    @cached_property
     def estimate(self) -> Estimate:
         """Cost, memory and error bound of the chosen method."""
         estimate = dict(self.estimates)[self.method]
@@ -160,7 +161,7 @@ def _bytes(count: int) -> str:
 
 @lru_cache(maxsize=1024)
 def choose_plan(problem: Problem, options: Options) -> Plan:
-    """The cheapest method that can, or the one asked for; estimates of all of them."""
+    """The cheapest method that can within the memory limit, or the one asked for; estimates of all of them."""
     posed = _block_problem(problem)
     entries: list[tuple[str, Estimate | str]] = []
     for name, module in METHODS.items():
@@ -168,7 +169,8 @@ def choose_plan(problem: Problem, options: Options) -> Plan:
         entries.append((name, module.estimate(posed) if reason is None else reason))
     usable = {name: entry for name, entry in entries if isinstance(entry, Estimate)}
     if options.method == "auto":
-        method = min(usable, key=lambda name: usable[name].cost)
+        allowed = within_limit(list(usable.values()), memory_limit(problem.device))
+        method = min((name for name in usable if usable[name] in allowed), key=lambda name: usable[name].cost)
     elif options.method in usable:
         method = options.method
     else:
@@ -180,6 +182,9 @@ def choose_plan(problem: Problem, options: Options) -> Plan:
             )
         )
     return Plan(problem, method, tuple(entries), options)
+
+
+when_limits_change(choose_plan.cache_clear)
 
 
 def _block_problem(problem: Problem) -> Problem:
@@ -197,17 +202,18 @@ def _block_problem(problem: Problem) -> Problem:
 
 def run(plan: Plan, described: Described, cval: Any, out: Any) -> Any:
     """Carry out `plan`, then round once to the result's dtype or into `out`."""
-    return deliver(accumulate(plan, described, cval), described.home, plan.problem, out)
+    result = accumulate(plan, described, cval, wanted_dtype(plan.problem, out))
+    return deliver(result, described.home, plan.problem, out)
 
 
-def accumulate(plan: Plan, described: Described, cval: Any) -> Any:
-    """The result before rounding, in the accumulator's dtype."""
+def accumulate(plan: Plan, described: Described, cval: Any, result: str | None = None) -> Any:
+    """The result in the accumulator's dtype; in that called `result` where the backend rounds by itself."""
     problem, home = plan.problem, described.home
     cval = read_fill(cval, problem)
     if problem.outputs == 0:
         return empty_result(home, problem)
     with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN are results like others
-        return METHODS[plan.method].run(problem, plan.estimate, described.x, described.weights, cval)
+        return METHODS[plan.method].run(problem, plan.estimate, described.x, described.weights, cval, result)
 
 
 def empty_result(home: Home, problem: Problem) -> Any:

@@ -9,23 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends import registry
 from gpuconv.core.dtypes import EPS, LARGEST, is_complex
-from gpuconv.core.namespace import cast, home_of
 from gpuconv.core.problem import Problem
 from gpuconv.methods.costs import (
     Estimate,
+    block_memory,
     cast_memory,
     compiled_rates,
     extension_cost,
     extension_memory,
+    line_products,
+    line_width,
     rates,
     result_memory,
     scratch_memory,
     sweep_cost,
-    width,
 )
 from gpuconv.methods.direct import local_bound
+from gpuconv.methods.rows import run_row
 
 # A product of rounded factors is off by an eps or two per element; more than this is not an outer product.
 TOLERANCE = 4
@@ -145,32 +146,36 @@ def why_not(problem: Problem) -> str | None:
 def estimate(problem: Problem) -> Estimate:
     rate = rates(problem)
     shape = list(problem.extended_shape)
-    products = calls = 0
+    products = passes = calls = 0
     for span in problem.spans:
         shape[span.axis] = span.count
         size = 1
         for n in shape:
             size *= n
         products += size * span.taps
+        passes += line_products(problem, size, span.taps)
         calls += 1 + rate.calls_per_tap * span.taps
     terms = problem.kernel.rank or 1
-    compiled = compiled_rates(problem, terms * problem.outputs * sum(span.taps for span in problem.spans))
-    cost = terms * (products * rate.line_product * width(problem) + calls * rate.call) + extension_cost(problem)
-    if compiled is not None:
-        cost = sweep_cost(problem, compiled, terms * products, len(problem.spans) - 1)
+    summed = terms * problem.outputs * sum(span.taps for span in problem.spans)
+    compiled = compiled_rates(problem, summed, primitive(problem))
+    cost = terms * (passes * rate.line_product * line_width(problem) + calls * rate.call) // rate.parts
+    cost += extension_cost(problem)
     # Two passes' arrays and the sum of terms; complex passes are real ones on parts, copied in and out.
     arrays = (2 if terms == 1 else 3) + 2 * is_complex(problem.rule.accumulator)
     memory = (
         cast_memory(problem) + extension_memory(problem) + scratch_memory(problem) + arrays * result_memory(problem)
     )
+    if compiled is not None:
+        cost = sweep_cost(problem, compiled, terms * products, len(problem.spans) - 1)
+        # Nothing is padded, and two axes take one sweep, without an array between passes.
+        memory = cast_memory(problem) + block_memory(problem) + (2 if terms == 1 else 3) * result_memory(problem)
     bound = local_bound(problem, sum(span.taps for span in problem.spans) + TOLERANCE**2)
     if not problem.kernel.locally_exact:
         bound = bound.replace("sum |k||x|, locally", "||x|| ||k|| over a footprint, not locally")
     return Estimate(cost, memory, bound)
 
 
-def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any) -> Any:
-    x = cast(home_of(x), x, problem.working_dtype)
+def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any, result: str | None = None) -> Any:
     factors = factorize(weights, problem.rule.accumulator)
     assert factors is not None, "the plan was made for a kernel of known rank"
-    return registry.select(primitive(problem), problem)(x, factors.banks, problem.spans, cval)
+    return run_row(primitive(problem), problem, x, factors.banks, cval, result)

@@ -117,7 +117,9 @@ def bounds(geometry, channels, spans, x, kernel, y, dtype):
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
 def test_channels_follow_their_definitions(xp, geometry, boundary, rng):
     spans = spans_of(geometry, boundary)
-    for channels in CHANNELS if name_of(xp) == "numpy" else CHANNELS[1:3]:
+    if name_of(xp) in ("jax", "dask") and geometry not in (GEOMETRIES[2], GEOMETRIES[6]):
+        pytest.skip("compiles or cuts every single operation: two geometries are enough")
+    for channels in CHANNELS if name_of(xp) == "numpy" else CHANNELS[1:2]:
         arrays = arrays_of(geometry, channels, rng)
         expected = loops(geometry, channels, spans, *arrays)
         allowed = bounds(geometry, channels, spans, *arrays, "float64")
@@ -144,11 +146,13 @@ def test_every_dtype_is_summed_in_its_own_precision(xp, dtype, kernel_dtype, rng
         pytest.skip("no arithmetic in uint64")
     is_exact = np.dtype(dtype).kind in "iu"
     result_dtype = np.result_type(dtype, "complex64").name if "complex" in kernel_dtype else dtype
-    for geometry, boundary in itertools.product((GEOMETRIES[1], GEOMETRIES[6]), ("constant", "reflect")):
+    for geometry, boundary in ((GEOMETRIES[1], "constant"), (GEOMETRIES[6], "reflect")):
         spans, channels = spans_of(geometry, boundary), CHANNELS[1]
         x, kernel, _ = arrays_of(geometry, channels, rng, dtype, kernel_dtype)
         y = random(arrays_of(geometry, channels, rng)[2].shape, result_dtype, rng)
-        wide = [array.astype(object) if is_exact else array.astype(np.result_type(array, "f8")) for array in (x, kernel, y)]
+        wide = [
+            array.astype(object) if is_exact else array.astype(np.result_type(array, "f8")) for array in (x, kernel, y)
+        ]
         expected = loops(geometry, channels, spans, *wide)
         allowed = bounds(geometry, channels, spans, x, kernel, y, result_dtype)
         given = make(xp, x), kernel, make(xp, y)

@@ -98,7 +98,7 @@ def test_tiles_strips_and_blocks_leave_no_seams(ndim, dtype, rng, monkeypatch):
         x = samples(shape, dtype, rng)
         count = int(rng.integers(1, ndim + 1))
         spans = spans_of(shape, sorted(rng.permutation(ndim)[:count].tolist()), rng)
-        banks = [[samples((span.taps,), "int64" if exact else "float64", rng) for span in spans] for _ in range(2)]
+        banks = [[samples((span.taps,), dtype if exact else "float64", rng) for span in spans] for _ in range(2)]
         fill = 3 if np.dtype(dtype).kind != "c" else 3 - 2j
         expected = generic.TABLE["correlate_separable"].function(x, banks, spans, fill)
         magnitude = [[np.abs(taps) for taps in bank] for bank in banks]

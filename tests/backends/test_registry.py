@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,22 +16,32 @@ PRIMITIVES = (
     *("correlate_axis", "correlate_separable", "correlate_windows", "correlate_fourier"),
     *("fourier_forward", "fourier_inverse", "cosine_transform", "resample_axis"),
 )
+# Passes go to the rows of other primitives, where no engine makes one sweep of them: tests/methods/test_banks.py.
+COMPOSED = ("correlate_banks",)
 # Posed by problems of their own: tests/backends/test_stencil.py.
 OF_DIFFUSION = ("solve_tridiagonal", "diffusion_rate", "diffuse_steps")
 # Posed by problems of their own: tests/backends/test_channels.py.
 OF_CHANNELS = ("correlate_channels", "channels_input_adjoint", "channels_weight_adjoint")
+
+NAMES = ", ".join(repr(backend.name) for backend in BACKENDS)
 
 
 def problem_of(x, **options):
     return gpuconv.plan_convolution(x, np.ones((3,) * x.ndim), **options).problem
 
 
+def runs(backend, primitive, problem):
+    row = backend.table().get(primitive)
+    return row is not None and row.why_not(problem) is None
+
+
 def test_generic_is_last_and_has_every_primitive():
     assert BACKENDS[-1].name == "generic"
     assert BACKENDS[-1].library == "any"
-    assert set(BACKENDS[-1].table()) == {*PRIMITIVES, *OF_DIFFUSION, *OF_CHANNELS}
+    every = {*PRIMITIVES, *COMPOSED, *OF_DIFFUSION, *OF_CHANNELS}
+    assert set(BACKENDS[-1].table()) == every
     for backend in BACKENDS:
-        assert set(backend.table()) <= {*PRIMITIVES, *OF_DIFFUSION, *OF_CHANNELS}
+        assert set(backend.table()) <= every
         assert all(isinstance(row, Implementation) for row in backend.table().values())
 
 
@@ -40,11 +52,19 @@ def test_every_backend_says_whether_it_runs_a_primitive(xp, primitive):
     assert set(sentences) == {backend.name for backend in BACKENDS}
     chosen = registry.selected_backend(primitive, problem)
     assert sentences[chosen] == "runs this"
-    assert chosen == {"numpy": "cpu", "dask": "dask"}.get(name_of(xp), "generic")
+    own = {backend.library: backend for backend in BACKENDS}.get(name_of(xp), BACKENDS[-1])
+    assert chosen == (own.name if runs(own, primitive, problem) else "generic")
     if name_of(xp) != "numpy":
         assert sentences["cpu"] == f"cpu takes numpy arrays, these are {name_of(xp)}"
     if chosen != "generic":
         assert sentences["generic"] == f"could run this, but {chosen} comes first"
+
+
+@pytest.mark.parametrize("primitive", PRIMITIVES)
+def test_cupy_arrays_go_to_the_kernels_that_there_are(primitive):
+    posed = replace(gpuconv.plan_convolution(np.ones(5), np.ones(3)).problem, library="cupy", device="0")
+    cuda = {backend.name: backend for backend in BACKENDS}["cuda"]
+    assert registry.selected_backend(primitive, posed) == ("cuda" if runs(cuda, primitive, posed) else "generic")
 
 
 class Picky(registry.Backend):
@@ -107,7 +127,7 @@ def test_what_the_asked_for_backend_cannot_run_goes_to_generic(xp):
 
 def test_unknown_backends_are_refused():
     with (
-        pytest.raises(ValueError, match="backend must be one of 'cpu', 'cuda', 'dask', 'generic': got 'cuda11'"),
+        pytest.raises(ValueError, match=f"backend must be one of {NAMES}: got 'cuda11'"),
         gpuconv.use_backend("cuda11"),
     ):
         pass
@@ -126,7 +146,7 @@ with gpuconv.use_backend("cpu"):
 
 def test_a_wrong_name_in_the_environment_is_an_error_that_names_it(monkeypatch):
     monkeypatch.setenv("GPUCONV_BACKEND", "fast")
-    with pytest.raises(ValueError, match="GPUCONV_BACKEND must be one of 'cpu', 'cuda', 'dask', 'generic': got 'fast'"):
+    with pytest.raises(ValueError, match=f"GPUCONV_BACKEND must be one of {NAMES}: got 'fast'"):
         gpuconv.convolve(np.ones(3), [1.0])
 
 

@@ -90,7 +90,7 @@ def test_tiles_blocks_and_layouts_leave_no_seams(dtype, rng, monkeypatch):
     exact = np.dtype(dtype).kind == "i"
     fill = 3 if np.dtype(dtype).kind != "c" else 3 - 2j
     for turn, (shape, axes, kernel_shape) in enumerate(cases(rng)):
-        x, kernel = samples(shape, dtype, rng), samples(kernel_shape, "int64" if exact else "float64", rng)
+        x, kernel = samples(shape, dtype, rng), samples(kernel_shape, dtype if exact else "float64", rng)
         if turn % 3 == 2 and not exact:
             kernel = kernel + 1j * samples(kernel_shape, "float64", rng)
         spans = spans_of(shape, axes, kernel_shape, rng)

@@ -64,7 +64,7 @@ extern "C" __global__ void sum_three(const float* __restrict__ x, float* __restr
 }
 
 // The sum of a block by shuffles within warps and shared memory between them.
-extern "C" __global__ void sum_block(const float* __restrict__ x, float* __restrict__ y, int n) {
+extern "C" __global__ void __launch_bounds__(512, 1) sum_block(const float* __restrict__ x, float* __restrict__ y, int n) {
     __shared__ float sums[32];
     float sum = (int)threadIdx.x < n ? x[threadIdx.x] : 0.0f;
     for (int distance = 16; distance > 0; distance /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, distance);

@@ -45,7 +45,7 @@ CHECKS = (
 ORDERS = {"forward": 0, "backward": 1, "random": 2}
 
 
-_KERNELS = re.compile(r'^extern "C" __global__ void\s+(?:__launch_bounds__\([^)]*\)\s+)?(\w+)\(', re.MULTILINE)
+_KERNELS = re.compile(r'^extern "C" __global__ void\s+(?:__launch_bounds__\((\w+)[^)]*\)\s+)?(\w+)\(', re.MULTILINE)
 
 
 class EmulationError(AssertionError):
@@ -97,6 +97,7 @@ class EmulatedRuntime:
         array = np.frombuffer(self._allocate(count * dtype.itemsize), dtype, count).reshape(tuple(shape))
         array.view(np.uint8 if array.size else dtype)[...] = 255 if array.size else 0
         known = np.zeros(array.nbytes, np.uint8)
+        self._forget(self.address(array), array.nbytes)
         self._memories.append(_Memory(self.address(array), known))
         return array
 
@@ -104,12 +105,19 @@ class EmulatedRuntime:
         """A copy of `x` with its strides, in memory of this runtime: what it spans ends at the end of the memory."""
         low, high = _bounds(x)
         memory = np.frombuffer(self._allocate(high - low), np.uint8)
+        self._forget(self.address(memory), memory.size)
         # Between the elements of a view lie bytes that are nobody's.
         memory[...] = 255
         offset = self.address(x) - low
         copy = np.ndarray(x.shape, x.dtype, memory, offset, x.strides)
         copy[...] = x
         return copy
+
+    def _forget(self, begin: int, size: int) -> None:
+        """What was where an array comes to lie is gone."""
+        self._memories = [
+            each for each in self._memories if each.begin + each.known.size <= begin or begin + size <= each.begin
+        ]
 
     def upload(self, host: np.ndarray) -> np.ndarray:
         return self.place(np.ascontiguousarray(host))
@@ -132,7 +140,11 @@ class EmulatedRuntime:
 
     def launch(self, launch: Launch) -> None:
         self.launches.append(launch)
-        kernel = _kernel(self._text(launch), launch.kernel, self.check)
+        text = self._text(launch)
+        (most,) = (bound for bound, kernel in _KERNELS.findall(text) if kernel == launch.kernel)
+        if most.isdecimal() and launch.threads > int(most):
+            raise EmulationError(f"{launch.kernel} has {most} threads at most, got {launch.threads}")
+        kernel = _kernel(text, launch.kernel, self.check)
         arguments = [
             _argument(launch, position, kernel) for position in range(max(len(launch.arguments), kernel.count))
         ]
@@ -266,7 +278,7 @@ def _kernel(text: str, kernel: str, check: bool) -> _Kernel:
 @functools.cache
 def _unit(text: str, check: bool) -> Path:
     """All kernels of a source, compiled."""
-    entries = "".join(f"EMULATED({kernel})\n" for kernel in _KERNELS.findall(text))
+    entries = "".join(f"EMULATED({kernel})\n" for _, kernel in _KERNELS.findall(text))
     parts = (
         (FOLDER / "device.hpp").read_text(),
         text,

@@ -49,6 +49,12 @@ class Sketch:
         shape, strides = ([each[axis] for axis in axes] for each in (self.shape, self.strides))
         return Sketch(tuple(shape), self.dtype, tuple(strides))
 
+    def reshape(self, shape: Sequence[int]) -> Sketch:
+        return Sketch.of(shape, self.dtype)
+
+    def __add__(self, other: Sketch) -> Sketch:
+        return self
+
     def astype(self, dtype: Any, **options: Any) -> Sketch:
         return Sketch.of(self.shape, dtype)
 

@@ -116,6 +116,8 @@ def test_shuffles_exchange_within_warps(rng, check):
     x, y = runtime.place(np.arange(100, dtype=np.float32)), runtime.empty((1,), "float32")
     runtime.launch(Launch("broken.cu", "sum_block", (), 1, 128, 0, (x, y, np.int32(100))))
     assert y[0] == 4950
+    with pytest.raises(EmulationError, match="sum_block has 512 threads at most, got 544"):
+        runtime.launch(Launch("broken.cu", "sum_block", (), 1, 544, 0, (x, y, np.int32(100))))
 
 
 def test_work_in_place_that_reads_neighbours_is_a_race(rng):

@@ -85,6 +85,8 @@ def test_an_empty_axis_is_all_fill_value(rng):
     x = image_of(rng, (3, 0), "float32")
     agree(x, rng.standard_normal(3), span_of(1, 0, 3, "constant", first=-3, count=4), cval=2.0)
     agree(x, rng.standard_normal(3), span_of(0, 3, 3, "reflect"))
+    with pytest.raises(ValueError, match="needs at least one sample to extend: the axis is empty"):
+        run(x, np.ones(3), span_of(1, 0, 3, "reflect", count=4), result=None)
 
 
 @emulated

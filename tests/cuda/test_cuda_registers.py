@@ -1,6 +1,6 @@
 """The kernels compile with NVRTC for two architectures, spill nothing, and take the registers that the page tells.
 
-A sample of the binaries, one for each dtype of sums and file; ``python -m tests.cuda.registers`` compiles all.
+A sample of the binaries, one for each dtype of sums and file; ``python -m tests.cuda.registers --all`` compiles all.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.cuda import registers
 pytest.importorskip("cuda.core", reason="cuda-core is not installed")
 pytest.importorskip("cuda.bindings.nvrtc", reason="nvidia-cuda-nvrtc is not installed")
 
-SAMPLE = registers.sample()
+SAMPLE = registers.sample(1, each_kernel=False)
 
 
 @pytest.mark.parametrize("position", range(len(SAMPLE)))
@@ -43,6 +43,11 @@ def test_the_page_lists_what_launchers_ask_for():
 def test_every_source_of_the_backend_is_asked_for():
     sources = {path.name for path in compile.FOLDER.glob("*.cu")}
     assert {source for source, _ in registers.instances()} == sources
+
+
+@pytest.mark.parametrize("source", sorted(path.name for path in compile.FOLDER.glob("*.cu")))
+def test_every_file_compiles_alone(source):
+    assert all(used.spilled == 0 for used in registers.usage(source, (), "sm_90").values())
 
 
 def test_a_kernel_that_spills_is_seen(monkeypatch):

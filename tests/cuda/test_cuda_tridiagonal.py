@@ -160,6 +160,6 @@ def test_what_is_left_to_the_generic_backend():
     for changed, sentence in (
         ({"traced": True}, "not traced"),
         ({"dtype": "float16"}, "not in float16"),
-        ({"shape": (4, 5000)}, "4 systems are too few for a thread each, and 5000 unknowns too many for a block"),
+        ({"shape": (4, 5000)}, "4 systems are too few for a thread each, and 5000 unknowns too many for one block"),
     ):
         assert sentence in str(tridiagonal.why_not(replace(POSSIBLE, **changed)))

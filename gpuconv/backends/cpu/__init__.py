@@ -1,6 +1,16 @@
 """NumPy arrays: SciPy's compiled loops for small work, loops of our own for the rest. All of it on one screen."""
 
-from gpuconv.backends.cpu import channels, fourier, lines, polyphase, separable, stencil, transforms, tridiagonal, windows
+from gpuconv.backends.cpu import (
+    channels,
+    fourier,
+    lines,
+    polyphase,
+    separable,
+    stencil,
+    transforms,
+    tridiagonal,
+    windows,
+)
 from gpuconv.backends.registry import Implementation
 from gpuconv.core.problem import Problem
 
@@ -10,9 +20,9 @@ def _always(problem: Problem) -> str | None:
 
 
 TABLE = {
-    "correlate_axis": Implementation(lines.correlate_axis, _always),
-    "correlate_separable": Implementation(separable.correlate_separable, _always),
-    "correlate_windows": Implementation(windows.correlate_windows, _always),
+    "correlate_axis": Implementation(lines.correlate_axis, _always, native=True),
+    "correlate_separable": Implementation(separable.correlate_separable, _always, native=True),
+    "correlate_windows": Implementation(windows.correlate_windows, _always, native=True),
     "correlate_fourier": Implementation(fourier.correlate_fourier, _always),
     "correlate_channels": Implementation(channels.correlate_channels, channels.why_not),
     "channels_input_adjoint": Implementation(channels.channels_input_adjoint, channels.why_not),

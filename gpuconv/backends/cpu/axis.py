@@ -17,6 +17,7 @@ from gpuconv.backends.cpu.bands import launch
 from gpuconv.backends.cpu.compiled import BANDS as BANDS
 from gpuconv.backends.cpu.compiled import BOX_TAPS, Edges, address, band_count, group_length, real_dtype
 from gpuconv.backends.cpu.compiling import Loop
+from gpuconv.backends.cpu.formats import Formats, read_formats
 from gpuconv.backends.cpu.loops import COLUMNS, LINES
 from gpuconv.backends.cpu.sums import addresses
 from gpuconv.core.boundary import Span
@@ -42,33 +43,30 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Walk:
-    """Where source and result begin, the filtered axis, the loops around it, and what lies side by side inside."""
+    """Where source and result begin, the filtered axis, the loops around it, what lies side by side inside, dtypes."""
 
     source: int
     destination: int
     axis: Dimension
     loops: tuple[Dimension, Dimension]
     inside: Dimension
+    formats: Formats
 
 
-def correlate_axis(x: np.ndarray, taps: np.ndarray, span: Span, cval: Any) -> np.ndarray:
+def correlate_axis(x: np.ndarray, taps: np.ndarray, span: Span, cval: Any, wanted: str | None = None) -> np.ndarray:
     """``y[i] = sum_j taps[j] x~[first + i + j]`` along `span`, for real taps. The result lies in memory as x does."""
-    x = aligned(x)
+    x, formats = read_formats(x, taps.dtype, wanted)
     order = memory_order(x)
-    result = _empty_like(x, span, order)
-    walk = _walk(x, result, span.axis, order)
+    shape = [span.count if axis == span.axis else x.shape[axis] for axis in order]
+    result = np.empty(shape, formats.result).transpose(np.argsort(order))
+    walk = _walk(x, result, span.axis, order, formats)
     if walk is None:
         x = np.ascontiguousarray(x.transpose(order)).transpose(np.argsort(order))
-        walk = _walk(x, result, span.axis, order)
+        walk = _walk(x, result, span.axis, order, formats)
         assert walk is not None, "an array without gaps has at most one loop on either side of an axis"
     run = _run_lines if walk.inside.count <= CHANNELS else _run_columns
-    run(walk, span, real_taps(taps, x.dtype), fill_values(cval, x.dtype))
+    run(walk, span, real_taps(taps, formats.working), fill_values(cval, formats.working))
     return result
-
-
-def aligned(x: np.ndarray) -> np.ndarray:
-    """`x` itself, or a copy where its samples are not laid out as the processor reads them."""
-    return x if x.flags.aligned and x.dtype.isnative else x.astype(x.dtype.newbyteorder("="), order="K")
 
 
 def memory_order(x: np.ndarray) -> tuple[int, ...]:
@@ -86,16 +84,11 @@ def fill_values(cval: Any, dtype: np.dtype) -> np.ndarray:
     return np.full(1, cval, dtype).view(real_dtype(dtype))
 
 
-def _empty_like(x: np.ndarray, span: Span, order: tuple[int, ...]) -> np.ndarray:
-    shape = [span.count if axis == span.axis else x.shape[axis] for axis in order]
-    return np.empty(shape, x.dtype).transpose(np.argsort(order))
-
-
-def _walk(x: np.ndarray, result: np.ndarray, axis: int, order: tuple[int, ...]) -> Walk | None:
+def _walk(x: np.ndarray, result: np.ndarray, axis: int, order: tuple[int, ...], formats: Formats) -> Walk | None:
     """How to go through `x`; None if there are more than two loops, or lines that would not be written in one go."""
     source, destination = address(x), address(result)
     around: list[list[Dimension]] = [[], []]
-    width = real_dtype(x.dtype).itemsize
+    widths = formats.widths
     for each in order:
         count, strides = x.shape[each], [x.strides[each], result.strides[each]]
         if each == axis:
@@ -105,14 +98,14 @@ def _walk(x: np.ndarray, result: np.ndarray, axis: int, order: tuple[int, ...]) 
             source, destination = source + (count - 1) * strides[0], destination + (count - 1) * strides[1]
             strides = [-stride for stride in strides]
         around[order.index(each) > order.index(axis)].append(Dimension(count, *strides))
-    parts = Dimension(2 if x.dtype.kind == "c" else 1, width, width)
-    before, after = merged(around[0]), merged([*around[1], parts])
-    inside = after.pop() if after and after[-1].source == after[-1].destination == width else Dimension(1, width, width)
+    before, after = merged(around[0]), merged([*around[1], Dimension(formats.parts, *widths)])
+    is_inside = bool(after) and (after[-1].source, after[-1].destination) == widths
+    inside = after.pop() if is_inside else Dimension(1, *widths)
     loops = before + after
     if len(loops) > 2 or (after and inside.count <= CHANNELS):
         return None
     loops = [Dimension(1, 0, 0)] * (2 - len(loops)) + loops
-    return Walk(source, destination, filtered, (loops[0], loops[1]), inside)
+    return Walk(source, destination, filtered, (loops[0], loops[1]), inside, formats)
 
 
 def merged(dimensions: list[Dimension]) -> list[Dimension]:
@@ -140,7 +133,7 @@ def _run_lines(walk: Walk, span: Span, taps: np.ndarray, fill: np.ndarray) -> No
     block = max(LINE_BLOCK // (channels * taps.itemsize), 4 * taps.size if is_box(taps) else 1)
     tasks = walk.loops[0].count * walk.loops[1].count * -(-span.count // block)
     layout = [walk.axis.source, channels, walk.inside.source, *_loops(walk), span.count, block]
-    _launch(LINES, band_count(_work(walk, span), tasks), span, taps, fill, layout)
+    _launch(LINES, band_count(_work(walk, span), tasks), span, taps, fill, layout, walk.formats)
 
 
 def _run_columns(walk: Walk, span: Span, taps: np.ndarray, fill: np.ndarray) -> None:
@@ -150,21 +143,24 @@ def _run_columns(walk: Walk, span: Span, taps: np.ndarray, fill: np.ndarray) -> 
     block = max(BLOCK_ROWS, 2 * taps.size) if box else BLOCK_ROWS
     tasks = walk.loops[0].count * walk.loops[1].count * -(-span.count // block) * -(-across // strip)
     layout = [walk.axis.source, walk.axis.destination, across, *_loops(walk), span.count, block, strip]
-    _launch(COLUMNS, band_count(_work(walk, span), tasks), span, taps, fill, layout)
+    _launch(COLUMNS, band_count(_work(walk, span), tasks), span, taps, fill, layout, walk.formats)
 
 
 def _work(walk: Walk, span: Span) -> int:
     return walk.loops[0].count * walk.loops[1].count * walk.inside.count * span.count * span.taps
 
 
-def _launch(loop: Loop, bands: int, span: Span, taps: np.ndarray, fill: np.ndarray, layout: list[int]) -> None:
+def _launch(
+    loop: Loop, bands: int, span: Span, taps: np.ndarray, fill: np.ndarray, layout: list[int], formats: Formats
+) -> None:
     edges = Edges.of(span)
     count, box = taps.size, is_box(taps)
     if box:
         taps = np.array([taps[0], 1, 1], taps.dtype)
     numbers = numbers_of([address(taps), count, group_length(count), box], [address(fill), fill.size])
     layout = [edges.size, edges.first, *layout]
-    launch(loop, bands, sums_of(taps.dtype), *numbers, *numbers_of(layout), edges.before, edges.after)
+    ends = [edges.before, edges.after, *numbers_of(formats.numbers())]
+    launch(loop, bands, sums_of(taps.dtype), *numbers, *numbers_of(layout), *ends)
 
 
 def sums_of(dtype: np.dtype) -> np.ndarray:

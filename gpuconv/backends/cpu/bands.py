@@ -30,10 +30,16 @@ def _pointer(typing: Any, address: Any) -> Any:
 
 
 @inner
+def numbers_at(address: int, count: int) -> Any:
+    """The array of so many int64 at an address."""
+    return carray(_pointer(address), (count,))
+
+
+@inner
 def listed(table: int, position: int) -> Any:
     """The array of int64 at `position` of a launch's arrays, of which `table` is the address of addresses and sizes."""
-    entries = carray(_pointer(table), (2 * position + 2,))
-    return carray(_pointer(entries[2 * position]), (entries[2 * position + 1],))
+    entries = numbers_at(table, 2 * position + 2)
+    return numbers_at(entries[2 * position], entries[2 * position + 1])
 
 
 @inner

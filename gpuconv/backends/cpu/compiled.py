@@ -14,6 +14,8 @@ This module loads no numba. What a module of loops needs to know:
   would otherwise be compiled anew, at a second each. The innermost sums are compiled once per dtype (`sums`), the
   loops around them once.
 * What lies beyond the ends of an axis is found with `Edges` while loading: nothing is padded.
+* Images of 8 and 16 bits are brought to the dtype of sums while they are loaded, and rounded to the wanted one while
+  sums are stored, by small functions of which there is one per pair of dtypes (`formats`, `conversions`).
 * What is compiled is kept on disk, beside the package or, where that is read-only, in the user's cache folder. The
   key holds a digest of this folder's sources, since numba itself looks at one file only.
 """
@@ -29,6 +31,8 @@ from typing import Any
 import numpy as np
 
 from gpuconv.core.boundary import Span, source_indices
+from gpuconv.core.dtypes import dtypes_of_sums
+from gpuconv.core.namespace import dtype_name
 
 # Products of a tap and a sample from which compiled loops are worth their start (measured; see docs/performance.md).
 WORK = 300_000
@@ -67,6 +71,12 @@ def why_not(work: int, dtype: Any) -> str | None:
     if real_dtype(np.dtype(dtype)).name not in DTYPES:
         return f"compiled loops do not sum in {np.dtype(dtype).name}"
     return None
+
+
+@functools.cache
+def working_dtype(image: np.dtype, *weights: np.dtype) -> np.dtype:
+    """What an image is brought to before it is summed under such weights."""
+    return np.dtype(dtypes_of_sums(dtype_name(image), *map(dtype_name, weights))[0])
 
 
 def real_dtype(dtype: np.dtype) -> np.dtype:

@@ -27,8 +27,9 @@ class Loop:
 
 
 def inner(function: Callable[..., Any]) -> Any:
-    """Compile a function that other loops call."""
-    return numba.njit(nogil=True, error_model="numpy")(function)
+    """Compile a function that other loops call, and nobody else: wrappers for Python and C would take a fifth more."""
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return numba.njit(nogil=True, error_model="numpy", **options)(function)
 
 
 def entry(parallel: bool) -> Callable[[Callable[..., None]], Any]:

@@ -11,7 +11,6 @@ import numpy as np
 from gpuconv.backends.cpu.axis import (
     CHANNELS,
     Dimension,
-    aligned,
     fill_values,
     memory_order,
     merged,
@@ -20,8 +19,9 @@ from gpuconv.backends.cpu.axis import (
     sums_of,
 )
 from gpuconv.backends.cpu.bands import launch
-from gpuconv.backends.cpu.compiled import Edges, address, band_count, group_length, real_dtype
+from gpuconv.backends.cpu.compiled import Edges, address, band_count, group_length
 from gpuconv.backends.cpu.compiling import Loop
+from gpuconv.backends.cpu.formats import Formats, read_formats
 from gpuconv.backends.cpu.planes import PLANES, VOLUMES
 from gpuconv.backends.cpu.vectors import ROWS
 from gpuconv.core.boundary import Span
@@ -44,6 +44,7 @@ class Sweep:
     fill: np.ndarray
     outer: Dimension
     channels: int
+    formats: Formats
 
     @property
     def width(self) -> int:
@@ -71,10 +72,13 @@ class Sweep:
 
 
 def correlate_fused(
-    x: np.ndarray, banks: Sequence[Sequence[np.ndarray]], spans: Sequence[Span], cval: Any
+    x: np.ndarray, banks: Sequence[Sequence[np.ndarray]], spans: Sequence[Span], cval: Any, wanted: str | None = None
 ) -> np.ndarray | None:
     """Two or three axes in one sweep, summed over banks of real taps; None where `x` does not lend itself to that."""
-    sweep = _sweep(aligned(x), banks, spans, cval)
+    x, formats = read_formats(x, banks[0][0].dtype, wanted)
+    if len(spans) > 2 and len(banks) > 1:  # volumes add bank after bank to what lies in the result
+        formats = formats.summed()
+    sweep = _sweep(x, banks, spans, cval, formats)
     if sweep is None:
         return None
     if len(spans) == 2:
@@ -87,7 +91,9 @@ def correlate_fused(
     return sweep.result
 
 
-def _sweep(x: np.ndarray, banks: Sequence[Sequence[np.ndarray]], spans: Sequence[Span], cval: Any) -> Sweep | None:
+def _sweep(
+    x: np.ndarray, banks: Sequence[Sequence[np.ndarray]], spans: Sequence[Span], cval: Any, formats: Formats
+) -> Sweep | None:
     order = memory_order(x)
     ranked = sorted(range(len(spans)), key=lambda place: order.index(spans[place].axis))
     axes = [spans[place].axis for place in ranked]
@@ -97,21 +103,19 @@ def _sweep(x: np.ndarray, banks: Sequence[Sequence[np.ndarray]], spans: Sequence
     shape = list(x.shape)
     for span in spans:
         shape[span.axis] = span.count
-    result = np.empty([shape[axis] for axis in order], x.dtype).transpose(np.argsort(order))
+    result = np.empty([shape[axis] for axis in order], formats.result).transpose(np.argsort(order))
     parts = [Dimension(x.shape[axis], x.strides[axis], result.strides[axis]) for axis in order]
-    width = real_dtype(x.dtype).itemsize
-    pair = Dimension(x.itemsize // width, width, width)
-    inside = merged([*parts[stop:], pair]) or [Dimension(1, width, width)]
+    width, working = formats.widths[0], formats.working
+    inside = merged([*parts[stop:], Dimension(formats.parts, *formats.widths)]) or [Dimension(1, *formats.widths)]
     outer = merged(parts[:start]) or [Dimension(1, 0, 0)]
     channels = inside[0].count
     if len(inside) > 1 or len(outer) > 1 or inside[0].source != width or channels > CHANNELS:
         return None
     if x.strides[axes[-1]] != channels * width:
         return None
-    taps = tuple(np.stack([real_taps(bank[place], x.dtype) for bank in banks]) for place in ranked)
-    return Sweep(
-        x, result, tuple(spans[place] for place in ranked), taps, fill_values(cval, x.dtype), outer[0], channels
-    )
+    taps = tuple(np.stack([real_taps(bank[place], working) for bank in banks]) for place in ranked)
+    spans = tuple(spans[place] for place in ranked)
+    return Sweep(x, result, spans, taps, fill_values(cval, working), outer[0], channels, formats)
 
 
 def _run_planes(sweep: Sweep) -> None:
@@ -130,4 +134,5 @@ def _launch(loop: Loop, tasks: int, sweep: Sweep, layout: list[int]) -> None:
     taps = [[address(each), each.shape[1], group_length(each.shape[1])] for each in sweep.taps]
     numbers = numbers_of(*taps, [address(sweep.fill), sweep.fill.size], [len(sweep.taps[0]), *layout], sweep.plane())
     work = sweep.result.size * len(sweep.taps[0]) * sum(span.taps for span in sweep.spans)
-    launch(loop, band_count(work, tasks), sums_of(sweep.fill.dtype), *numbers, *sweep.edges())
+    ends = [*sweep.edges(), *numbers_of(sweep.formats.numbers())]
+    launch(loop, band_count(work, tasks), sums_of(sweep.fill.dtype), *numbers, *ends)

@@ -18,7 +18,15 @@ import numpy as np
 
 from gpuconv.backends.cpu.bands import begin, keep, listed
 from gpuconv.backends.cpu.compiling import Loop, inner
-from gpuconv.backends.cpu.loops import copy_samples, fill_samples, fill_table, source_of
+from gpuconv.backends.cpu.loops import (
+    APART,
+    copy_samples,
+    fill_samples,
+    fill_table,
+    load_rows,
+    source_of,
+    store_rows,
+)
 from gpuconv.backends.cpu.vectors import ROWS, call_line, call_rows
 
 
@@ -80,12 +88,14 @@ def _plane_rows(
     scratch: Any,
     before: Any,
     after: Any,
+    formats: Any,
+    summed: Any,
 ) -> None:
     """Output rows whose source rows `table` lists, one bank of ``banks[0] : banks[1]`` after another.
 
     down, along: taps of the two axes. result: address, bytes between rows, rows, and whether to add to what is there.
     plane: size and first position of the second axis, outputs on it, channels, outputs of a strip. fills: per bank, the
-    address of the fill value after the first pass, and its parts.
+    address of the fill value after the first pass, and its parts. summed: rows of sums, where these are to be rounded.
     """
     size, first, count, channels, wide = plane[0], plane[1], plane[2], plane[3], plane[4]
     width = sums[2]
@@ -98,14 +108,17 @@ def _plane_rows(
         done = 0
         while done < result[2]:
             rows[2] = ROWS if done + ROWS <= result[2] else 1
+            final = result[0] + done * result[1] + left * channels * formats[3]
+            write, pitch = (begin(summed), summed.shape[1]) if formats[2] else (final, result[1])
             for bank in range(banks[0], banks[1]):
                 _extended_rows(sums, down, bank, rows, table + 8 * done, strip, fills[bank], before, after)
                 also = int(bank > banks[0] or result[3] > 0)
                 weights = along[0] + bank * along[1] * width
                 for r in range(rows[2]):
-                    write = result[0] + (done + r) * result[1] + left * step
-                    read = rows[0] + r * rows[1]
-                    call_line(sums[0], (weights, along[1], along[2], write, read, step, outputs * channels, also))
+                    to, read = write + r * pitch, rows[0] + r * rows[1]
+                    call_line(sums[0], (weights, along[1], along[2], to, read, step, outputs * channels, also))
+            if formats[2]:
+                store_rows(formats, final, result[1], write, pitch, rows[2], outputs * channels)
             done += rows[2]
 
 
@@ -115,19 +128,39 @@ def strip_rows(sums: Any, taps: Any, plane: Any) -> Any:
     return np.empty((ROWS, (plane[4] + taps[1] - 1) * plane[3] * sums[2]), np.uint8)
 
 
+@inner
+def sum_rows(sums: Any, plane: Any, formats: Any) -> Any:
+    """Scratch for sums of a few rows of a strip, where these are to be rounded."""
+    return np.empty((ROWS, plane[4] * plane[3] * sums[2] if formats[2] else 0), np.uint8)
+
+
 def _planes(band: int, bands: int, table: int) -> None:
     """layout: banks, size, first, stride of rows in the source and in the result, source, destination, planes, their
     strides in source and destination, output rows, rows of a block. `top` and `end` extend the first axis."""
-    sums, down, along, fill = listed(table, 0), listed(table, 1), listed(table, 2), listed(table, 3)
-    layout, plane, top, end = listed(table, 4), listed(table, 5), listed(table, 6), listed(table, 7)
-    before, after = listed(table, 8), listed(table, 9)
+    zero = np.int64(0)  # see `loops`
+    sums, down, along, fill = (
+        listed(table, zero),
+        listed(table, zero + 1),
+        listed(table, zero + 2),
+        listed(table, zero + 3),
+    )
+    layout, plane, top, end = (
+        listed(table, zero + 4),
+        listed(table, zero + 5),
+        listed(table, zero + 6),
+        listed(table, zero + 7),
+    )
+    before, after, formats = listed(table, zero + 8), listed(table, zero + 9), listed(table, zero + 10)
     banks = np.array((0, layout[0]))
     size, first, stride, pitch, source, destination = layout[1], layout[2], layout[3], layout[4], layout[5], layout[6]
     planes, count, block, width = layout[7], layout[10], layout[11], sums[2]
     blocks = (count + block - 1) // block
-    scratch = strip_rows(sums, along, plane)
-    filled = np.empty(plane[0] * plane[3] * width, np.uint8)
-    fill_samples(width, begin(filled), fill, plane[0] * plane[3])
+    scratch, summed = strip_rows(sums, along, plane), sum_rows(sums, plane, formats)
+    across = plane[0] * plane[3]
+    filled = np.empty(across * width, np.uint8)
+    fill_samples(width, begin(filled), fill, across)
+    apart = across * width + APART
+    loaded = np.empty((block + down[1] - 1) * apart if formats[0] else 0, np.uint8)
     kept = np.empty((layout[0], 16), np.uint8)
     fills = np.empty((layout[0], 2), np.int64)
     for bank in range(layout[0]):
@@ -140,30 +173,49 @@ def _planes(band: int, bands: int, table: int) -> None:
         reads = np.empty(rows + down[1] - 1, np.int64)
         at = source + task // blocks * layout[8]
         fill_table(reads, at, stride, begin(filled), size, first, start, top, end)
+        if formats[0]:
+            load_rows(formats, reads, begin(filled), begin(loaded), apart, across)
         result = np.array((destination + task // blocks * layout[9] + start * pitch, pitch, rows, 0))
-        _plane_rows(sums, down, along, banks, begin(reads), result, plane, fills, scratch, before, after)
+        _plane_rows(
+            sums, down, along, banks, begin(reads), result, plane, fills, scratch, before, after, formats, summed
+        )
         keep(reads)
     keep(filled)
     keep(kept)
+    keep(loaded)
 
 
 def _volumes(band: int, bands: int, table: int) -> None:
     """layout: banks, size, first, stride of planes in the source and in the result, source, destination, volumes, their
     strides in source and destination, output planes; size, first, stride of rows in the source and in the result,
     output rows. `front` and `back` extend the first axis, `top` and `end` the second."""
-    sums, depth, down, along = listed(table, 0), listed(table, 1), listed(table, 2), listed(table, 3)
-    fill, layout, plane = listed(table, 4), listed(table, 5), listed(table, 6)
-    front, back, top, end = listed(table, 7), listed(table, 8), listed(table, 9), listed(table, 10)
-    before, after = listed(table, 11), listed(table, 12)
+    zero = np.int64(0)
+    sums, depth, down, along = (
+        listed(table, zero),
+        listed(table, zero + 1),
+        listed(table, zero + 2),
+        listed(table, zero + 3),
+    )
+    fill, layout, plane = listed(table, zero + 4), listed(table, zero + 5), listed(table, zero + 6)
+    front, back, top, end = (
+        listed(table, zero + 7),
+        listed(table, zero + 8),
+        listed(table, zero + 9),
+        listed(table, zero + 10),
+    )
+    before, after, formats = listed(table, zero + 11), listed(table, zero + 12), listed(table, zero + 13)
     volumes, count, rows, stride, width = layout[7], layout[10], layout[11], layout[13], sums[2]
     across = plane[0] * plane[3]
     pitch = across * width
     scratch = np.empty((ROWS, rows * pitch), np.uint8)
-    strip = strip_rows(sums, along, plane)
+    strip, summed = strip_rows(sums, along, plane), sum_rows(sums, plane, formats)
+    loaded = np.empty((ROWS + depth[1] - 1) * (pitch + APART) if formats[0] else 0, np.uint8)
+    lines = np.empty(ROWS + depth[1] - 1, np.int64)
     needs_fill = np.any(front < 0) or np.any(back < 0)
-    filled = np.empty(rows * stride if needs_fill else 8, np.uint8)
+    fill_bytes = pitch if formats[0] else rows * stride
+    filled = np.empty(fill_bytes if needs_fill else 8, np.uint8)
     if needs_fill:
-        fill_samples(width, begin(filled), fill, rows * stride // width)
+        fill_samples(width, begin(filled), fill, fill_bytes // width)
     filled_row = np.empty(pitch, np.uint8)
     kept = np.empty((2, 16), np.uint8)
     inside = np.array((begin(kept[0]), fill[1]))
@@ -188,22 +240,30 @@ def _volumes(band: int, bands: int, table: int) -> None:
             for r in range(0, planes, some):
                 plane_at, from_table = begin(scratch[r]), begin(few) + 8 * r
                 for row in range(rows):
-                    write, offset = plane_at + row * pitch, row * stride
+                    write, offset, reads_at = plane_at + row * pitch, row * stride, from_table
+                    if formats[0]:
+                        for e in range(len(few)):
+                            lines[e] = few[e] if few[e] == begin(filled) else few[e] + offset
+                        load_rows(formats, lines[: len(few)], begin(filled), begin(loaded), pitch + APART, across)
+                        offset, reads_at = 0, begin(lines) + 8 * r
                     call_rows(
-                        sums[1],
-                        (weights, depth[1], depth[2], write, rows * pitch, from_table, offset, across, some),
+                        sums[1], (weights, depth[1], depth[2], write, rows * pitch, reads_at, offset, across, some)
                     )
             for r in range(planes):
                 fill_table(reads, begin(scratch[r]), pitch, begin(filled_row), rows, layout[12], 0, top, end)
                 write = layout[6] + task // blocks * layout[9] + (start + r) * layout[4]
                 result = np.array((write, layout[14], layout[15], bank))
                 one = np.array((bank, bank + 1))
-                _plane_rows(sums, down, along, one, begin(reads), result, plane, fills, strip, before, after)
+                _plane_rows(
+                    sums, down, along, one, begin(reads), result, plane, fills, strip, before, after, formats, summed
+                )
     keep(filled)
     keep(filled_row)
     keep(kept)
     keep(scratch)
     keep(planes_read)
+    keep(lines)
+    keep(loaded)
     keep(reads)
 
 

@@ -9,62 +9,61 @@ from typing import Any
 import numpy as np
 
 from gpuconv.backends.cpu import compiled
-from gpuconv.backends.cpu.lines import correlate_axis, correlate_large
-from gpuconv.backends.generic.separable import fill_first
+from gpuconv.backends.cpu.lines import correlate_axis, correlate_large, correlate_small
+from gpuconv.backends.cpu.stored import brought, rounded
+from gpuconv.backends.generic.separable import fill_first, filtered_fill
 from gpuconv.core.boundary import Span
 from gpuconv.core.shapes import output_shape
 
 
-def correlate_separable(x: np.ndarray, banks: Sequence[Sequence[Any]], spans: Sequence[Span], cval: Any) -> np.ndarray:
+def correlate_separable(
+    x: np.ndarray, banks: Sequence[Sequence[Any]], spans: Sequence[Span], cval: Any, result: str | None = None
+) -> np.ndarray:
     """``sum over banks of`` the correlation of `x` with ``bank[0] (x) bank[1] (x) ...``, bank[i] along spans[i]."""
+    working = compiled.working_dtype(x.dtype, *(taps.dtype for taps in banks[0]))
     work = prod(output_shape(x.shape, spans)) * sum(span.taps for span in spans) * len(banks)
-    is_real = all(taps.dtype.kind != "c" for bank in banks for taps in bank)
-    if is_real and compiled.why_not(work, x.dtype) is None:
-        return correlate_sweeps(x, banks, spans, cval)
-    x, spans = fill_first(x, spans, cval)
-    total = correlate_bank(x, banks[0], spans, cval)
-    for bank in banks[1:]:
-        total += correlate_bank(x, bank, spans, cval)
-    return total
-
-
-def correlate_bank(x: np.ndarray, bank: Sequence[Any], spans: Sequence[Span], cval: Any) -> np.ndarray:
-    """One outer product: one pass per axis."""
-    for taps, span in zip(bank, spans, strict=True):
-        x = correlate_axis(x, taps, (span,), cval)
-    return x
+    is_large = compiled.why_not(work, working) is None
+    if is_large and all(taps.dtype.kind != "c" for bank in banks for taps in bank):
+        return rounded(correlate_sweeps(x, banks, spans, cval, result), result)
+    x, spans = fill_first(brought(x, working), spans, cval)
+    total: np.ndarray | None = None
+    for bank in banks:
+        y = x
+        for taps, span in zip(bank, spans, strict=True):
+            y = correlate_axis(y, taps, (span,), cval) if is_large else correlate_small(y, taps, span, cval)
+        total = y if total is None else total + y
+    assert total is not None, "there is at least one bank"
+    return rounded(total, result)
 
 
 def correlate_sweeps(
-    x: np.ndarray, banks: Sequence[Sequence[np.ndarray]], spans: Sequence[Span], cval: Any
+    x: np.ndarray, banks: Sequence[Sequence[np.ndarray]], spans: Sequence[Span], cval: Any, wanted: str | None = None
 ) -> np.ndarray:
-    """Real taps on compiled loops: the axes whose samples are nearest in one sweep, others before them one by one."""
+    """Real taps on compiled loops: the axes whose samples are nearest in one sweep, others before them one by one.
+
+    In the dtype called `wanted` where these loops can round to it, else in that of the sums.
+    """
     from gpuconv.backends.cpu.axis import is_box
 
     # Long boxes are summed in few additions, but only along one axis at a time.
     if len(spans) in (2, 3) and not any(is_box(taps) for taps in banks[0]):
         from gpuconv.backends.cpu.fused import correlate_fused
 
-        result = correlate_fused(x, banks, spans, cval)
+        result = correlate_fused(x, banks, spans, cval, wanted)
         if result is not None:
             return result
     place = max(range(len(spans)), key=lambda place: (abs(x.strides[spans[place].axis]), -place))
     rest = [*spans[:place], *spans[place + 1 :]]
     total: np.ndarray | None = None
+    last = wanted if len(banks) == 1 else None  # sums of several are rounded once, by the caller
     for bank in banks:
-        result = correlate_large(x, bank[place], spans[place], cval)
+        result = correlate_large(x, bank[place], spans[place], cval, None if rest else last)
         if rest:
-            fill = filtered_fill(bank[place], cval, x.dtype)
-            result = correlate_sweeps(result, [[*bank[:place], *bank[place + 1 :]]], rest, fill)
+            fill = filtered_fill(bank[place], cval, result.dtype)
+            result = correlate_sweeps(result, [[*bank[:place], *bank[place + 1 :]]], rest, fill, last)
         if total is None:
             total = result
         else:
             total += result
     assert total is not None, "there is at least one bank"
     return total
-
-
-def filtered_fill(taps: np.ndarray, cval: Any, dtype: np.dtype) -> Any:
-    """What a pass makes of a line of nothing but the fill value."""
-    weights = taps.astype(dtype if dtype.kind in "iu" else compiled.real_dtype(dtype))
-    return np.sum(weights * np.full(1, cval, dtype), dtype=dtype).item()

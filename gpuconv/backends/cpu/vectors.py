@@ -32,7 +32,7 @@ SHARING = 4
 ROW_VECTORS = 2 if REGISTER_BYTES == 64 else 1
 
 
-class _Emitter:
+class Emitter:
     """Writes the instructions of one tile: `rows` times `vectors` sums of `lanes` samples."""
 
     def __init__(self, context: Any, builder: Any, kind: Any, taps: Any, vectors: int, lanes: int) -> None:
@@ -149,7 +149,7 @@ def _line_tile(vectors: int, lanes: int, neighbours: bool = False) -> Any:
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             _, taps, count, together, destination, source, step, adding = arguments
-            emit = _Emitter(context, builder, signature.args[0], taps, vectors, lanes)
+            emit = Emitter(context, builder, signature.args[0], taps, vectors, lanes)
 
             def product(index: Any, sums: list[Any]) -> list[Any]:
                 tap = emit.tap(index)
@@ -170,7 +170,7 @@ def _line_tile(vectors: int, lanes: int, neighbours: bool = False) -> Any:
     return tile
 
 
-def _shared_products(emit: _Emitter, source: Any, first: Any, end: Any, sums: list[Any]) -> tuple[Any, list[Any]]:
+def _shared_products(emit: Emitter, source: Any, first: Any, end: Any, sums: list[Any]) -> tuple[Any, list[Any]]:
     """Products of taps from `first` on, `SHARING` at a time while there are so many; the next tap, and the sums."""
     builder = emit.builder
     sharing = ir.Constant(INDEX, SHARING)
@@ -219,7 +219,7 @@ def _row_tile(rows: int, vectors: int, lanes: int) -> Any:
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             _, taps, count, together, destination, pitch, table, offset = arguments
-            emit = _Emitter(context, builder, signature.args[0], taps, vectors, lanes)
+            emit = Emitter(context, builder, signature.args[0], taps, vectors, lanes)
             addresses = builder.inttoptr(table, INDEX.as_pointer())
 
             def source_row(row: Any, sums: list[Any], reached: range) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from gpuconv.backends.cpu import compiled
 from gpuconv.backends.cpu.originals import ndimage_correlate
+from gpuconv.backends.cpu.stored import brought, rounded
 from gpuconv.backends.generic.windows import taps_of, taps_per_partial_sum
 from gpuconv.core.boundary import Span, extend_all
 from gpuconv.core.namespace import home_of
@@ -24,18 +26,27 @@ TILE_ELEMENTS = 65536
 SCIPY_WORK = 200_000
 
 
-def correlate_windows(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span], cval: Any) -> np.ndarray:
+def correlate_windows(
+    x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span], cval: Any, result: str | None = None
+) -> np.ndarray:
     """``y[i] = sum_j kernel[j] x~[first + i + j]`` with i and j over the axes of `spans`."""
     if why_not_compiled(x, kernel, spans) is None:
         from gpuconv.backends.cpu.windows_dense import correlate_dense
 
-        return correlate_dense(x, kernel, spans, cval)
+        return rounded(correlate_dense(x, kernel, spans, cval, result), result)
+    x = brought(x, compiled.working_dtype(x.dtype, kernel.dtype))
+    return rounded(correlate_small(x, kernel, spans, cval), result)
+
+
+def correlate_small(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span], cval: Any) -> np.ndarray:
+    """All work on SciPy's loop where that meets the definition, else on slices."""
     if x.size * kernel.size <= SCIPY_WORK and scipy_meets_definition(x, kernel, spans, cval):
         origins = [0] * x.ndim
         for span in spans:
             origins[span.axis] = -span.first - span.taps // 2
         weights = kernel.reshape(kernel_shape_among(x.ndim, spans))
-        return ndimage_correlate(x, weights, output=x.dtype, mode=spans[0].boundary, cval=cval, origin=origins)
+        output = np.empty(x.shape, x.dtype)
+        return ndimage_correlate(x, weights, output=output, mode=spans[0].boundary, cval=cval, origin=origins)
     return correlate_slices(x, kernel, spans, cval)
 
 
@@ -43,7 +54,8 @@ def why_not_compiled(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span]) -
     """Why compiled loops do not do this; None if they do."""
     if not 2 <= len(spans) <= 3:
         return f"compiled loops go over windows of two or three axes, these have {len(spans)}"
-    return compiled.why_not(prod(output_shape(x.shape, spans)) * kernel.size, x.dtype)
+    work = prod(output_shape(x.shape, spans)) * kernel.size
+    return compiled.why_not(work, compiled.working_dtype(x.dtype, kernel.dtype))
 
 
 def scipy_meets_definition(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span], cval: Any) -> bool:
@@ -59,7 +71,13 @@ def scipy_meets_definition(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Sp
             return False
         if not -span.taps < span.first <= 0:
             return False
-    magnitude = np.abs(kernel)
+    return _are_kept(kernel.tobytes(), kernel.dtype)
+
+
+@lru_cache(maxsize=256)  # of a few weights, what is done here takes as long as SciPy's loop on a small image
+def _are_kept(weights: bytes, dtype: np.dtype) -> bool:
+    """Whether SciPy's loop drops none of them but zeros."""
+    magnitude = np.abs(np.frombuffer(weights, dtype))
     return bool(np.all((magnitude > 1e-15) | (magnitude == 0)))
 
 

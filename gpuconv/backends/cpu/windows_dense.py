@@ -14,7 +14,6 @@ import numpy as np
 from gpuconv.backends.cpu.axis import (
     CHANNELS,
     Dimension,
-    aligned,
     fill_values,
     memory_order,
     merged,
@@ -22,7 +21,8 @@ from gpuconv.backends.cpu.axis import (
     real_taps,
 )
 from gpuconv.backends.cpu.bands import launch
-from gpuconv.backends.cpu.compiled import ONE_SUM, Edges, address, band_count, real_dtype
+from gpuconv.backends.cpu.compiled import ONE_SUM, Edges, address, band_count
+from gpuconv.backends.cpu.formats import Formats, read_formats
 from gpuconv.backends.cpu.vectors import REGISTER_BYTES, ROWS
 from gpuconv.backends.cpu.windows_loops import WINDOWS
 from gpuconv.backends.cpu.windows_tiles import GROUP_NUMBERS, SHARED_FROM, STRIP, window_address
@@ -42,13 +42,16 @@ DIRECT_ROWS = 11
 PAGE = 4096
 
 
-def correlate_dense(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span], cval: Any) -> np.ndarray:
+def correlate_dense(
+    x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span], cval: Any, wanted: str | None = None
+) -> np.ndarray:
     """``y[i] = sum_j kernel[j] x~[first + i + j]`` over two or three axes; complex kernels as two real ones."""
     if kernel.dtype.kind != "c":
-        return _correlate(aligned(x), kernel, spans, cval)
-    real, imaginary = (_correlate(aligned(x), part, spans, cval) for part in (kernel.real, kernel.imag))
+        return _correlate(*read_formats(x, kernel.dtype, wanted), kernel, spans, cval)
+    parts = kernel.real, kernel.imag
+    real, imaginary = (_correlate(*read_formats(x, part.dtype, None), part, spans, cval) for part in parts)
     if x.dtype.kind != "c":
-        result = np.empty(real.shape, np.result_type(x.dtype, np.complex64))
+        result = np.empty(real.shape, np.result_type(real.dtype, np.complex64))
         result.real, result.imag = real, imaginary
         return result
     real.real -= imaginary.imag
@@ -80,53 +83,57 @@ class Walk:
     taps: np.ndarray
     outer: tuple[Dimension, ...]
     channels: Dimension
+    formats: Formats
 
 
-def _correlate(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span], cval: Any) -> np.ndarray:
+def _correlate(x: np.ndarray, formats: Formats, kernel: np.ndarray, spans: Sequence[Span], cval: Any) -> np.ndarray:
     order = memory_order(x)
-    walk = _walk(x, kernel, spans, order)
+    walk = _walk(x, formats, kernel, spans, order)
     if walk is None:
         # The axes of the windows innermost, without gaps.
         axes = [span.axis for span in spans]
         order = (*(axis for axis in order if axis not in axes), *(axis for axis in order if axis in axes))
         x = np.ascontiguousarray(x.transpose(order)).transpose(np.argsort(order))
-        walk = _walk(x, kernel, spans, order)
+        walk = _walk(x, formats, kernel, spans, order)
         assert walk is not None, "lines without gaps can be walked along"
-    _run(walk, fill_values(cval, x.dtype))
+    _run(walk, fill_values(cval, formats.working))
     return walk.result
 
 
-def _walk(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span], order: Sequence[int]) -> Walk | None:
+def _walk(
+    x: np.ndarray, formats: Formats, kernel: np.ndarray, spans: Sequence[Span], order: Sequence[int]
+) -> Walk | None:
     """How to go through `x`, whose axes have this order in memory; None where it does not lend itself to that."""
     ranked = sorted(range(len(spans)), key=lambda place: order.index(spans[place].axis))
-    taps = real_taps(kernel, x.dtype).transpose(ranked)
+    taps = real_taps(kernel, formats.working).transpose(ranked)
     shape = list(x.shape)
     for span in spans:
         shape[span.axis] = span.count
-    result = np.empty([shape[axis] for axis in order], x.dtype).transpose(np.argsort(order))
+    result = np.empty([shape[axis] for axis in order], formats.result).transpose(np.argsort(order))
     axes = [Axis(spans[place], x.strides[spans[place].axis], result.strides[spans[place].axis]) for place in ranked]
-    width = real_dtype(x.dtype).itemsize
     moved = [axis.span.axis for axis in axes]
     last = order.index(moved[-1])
     outer, inside = (
         [Dimension(x.shape[axis], x.strides[axis], result.strides[axis]) for axis in part if axis not in moved]
         for part in (order[:last], order[last:])
     )
-    inside = merged([*inside, Dimension(x.itemsize // width, width, width)]) or [Dimension(1, width, width)]
+    inside = merged([*inside, Dimension(formats.parts, *formats.widths)]) or [Dimension(1, *formats.widths)]
     if len(inside) > 1:
         return None
     channels = inside[0]
     if channels.count > CHANNELS:  # columns of their own, of windows that are one column wide
         columns = Span(-1, channels.count, 1, 0, channels.count, "constant")
         axes.append(Axis(columns, channels.source, channels.destination))
-        channels = Dimension(1, width, width)
+        channels = Dimension(1, *formats.widths)
         taps = taps[..., np.newaxis]
     if len(axes) > 3:
         return None
     if len(axes) < 3:
         axes.insert(0, Axis(Span(-1, 1, 1, 0, 1, "constant")))
         taps = taps[np.newaxis]
-    return Walk(x, result, (axes[0], axes[1], axes[2]), np.ascontiguousarray(taps), tuple(merged(outer)), channels)
+    return Walk(
+        x, result, (axes[0], axes[1], axes[2]), np.ascontiguousarray(taps), tuple(merged(outer)), channels, formats
+    )
 
 
 def groups(taps: Sequence[int]) -> tuple[int, int, int]:
@@ -190,7 +197,7 @@ def _run(walk: Walk, fill: np.ndarray) -> None:
     step = walk.channels.count * fill.itemsize
     strips = Strips.of(shape)
     taps = walk.taps.ravel()[strips.order]
-    has_no_gaps = columns.source == step and walk.channels.source == fill.itemsize
+    has_no_gaps = columns.source == step and walk.channels.source == fill.itemsize and not walk.formats.loads
     is_direct = has_no_gaps and shape[0] == planes.span.count == 1 and shape[1] <= DIRECT_ROWS
     blocks = _blocks(walk, step, is_direct)
     pitches = _pitches(blocks, shape, step)
@@ -214,7 +221,8 @@ def _run(walk: Walk, fill: np.ndarray) -> None:
     )
     edges = [Edges.of(axis.span) for axis in walk.axes]
     bands = band_count(walk.result.size * taps.size, tasks)
-    launch(WINDOWS, bands, *numbers, *(part for each in edges for part in (each.before, each.after)))
+    ends = [*(part for each in edges for part in (each.before, each.after)), *numbers_of(walk.formats.numbers())]
+    launch(WINDOWS, bands, *numbers, *ends)
 
 
 def _blocks(walk: Walk, step: int, is_direct: bool) -> tuple[int, int, int]:

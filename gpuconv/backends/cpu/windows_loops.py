@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 
 from gpuconv.backends.cpu.bands import begin, keep, listed
 from gpuconv.backends.cpu.compiling import Loop, inner
-from gpuconv.backends.cpu.loops import copy_samples, fill_samples, source_of
+from gpuconv.backends.cpu.loops import copy_samples, fill_samples, load_samples, source_of, store_rows
 from gpuconv.backends.cpu.vectors import REGISTER_BYTES, ROWS
 from gpuconv.backends.cpu.windows_tiles import TILE_BYTES, call_windows
 
@@ -37,11 +37,11 @@ def copy_register(typing: Any, destination: Any, source: Any) -> Any:
 
 
 @inner
-def copy_neighbours(width: int, destination: int, source: int, count: int) -> None:
+def load_neighbours(formats: Any, destination: int, source: int, count: int) -> None:
     """`count` samples without gaps. For a few kilobytes that do not begin on a cache line, C's memcpy is slower."""
-    last = count * width - REGISTER_BYTES
-    if last < 0:
-        copy_samples(width, destination, source, width, count)
+    last = count * formats[1] - REGISTER_BYTES
+    if last < 0 or formats[0]:
+        load_samples(formats, destination, source, formats[1], count)
         return
     for done in range(0, last, REGISTER_BYTES):
         copy_register(destination + done, source + done)
@@ -50,21 +50,22 @@ def copy_neighbours(width: int, destination: int, source: int, count: int) -> No
 
 @inner
 def load_row(
-    width: int, fill: Any, destination: int, source: int, columns: Any, start: int, count: int, before: Any, after: Any
+    width: int, fill: Any, destination: int, source: int, columns: Any, start: int, count: int, edges: Any, formats: Any
 ) -> None:
     """Columns ``start : start + count`` of the extended row at `source`. columns: see `_windows`."""
+    before, after = edges
     size, first, stride, channels, channel_stride = columns[0], columns[1], columns[2], columns[7], columns[8]
     step = channels * width
     low = max(first + start, 0)
     high = max(min(first + start + count, size), low)
     place = destination + (low - first - start) * step
-    if channel_stride == width and (stride == step or high - low == 1):
-        copy_neighbours(width, place, source + low * stride, (high - low) * channels)
+    if channel_stride == formats[1] and (stride == channels * channel_stride or high - low == 1):
+        load_neighbours(formats, place, source + low * stride, (high - low) * channels)
     elif channels == 1:
-        copy_samples(width, place, source + low * stride, stride, high - low)
+        load_samples(formats, place, source + low * stride, stride, high - low)
     else:
         for i in range(high - low):
-            copy_samples(width, place + i * step, source + (low + i) * stride, channel_stride, channels)
+            load_samples(formats, place + i * step, source + (low + i) * stride, channel_stride, channels)
     e = start
     while e < start + count:
         if low <= first + e < high:
@@ -75,12 +76,12 @@ def load_row(
         if index < 0:
             fill_samples(width, place, fill, channels)
         else:
-            copy_samples(width, place, source + index * stride, channel_stride, channels)
+            load_samples(formats, place, source + index * stride, channel_stride, channels)
         e += 1
 
 
 @inner
-def load_block(block: Any, fill: Any, planes: Any, rows: Any, columns: Any, edges: Any) -> None:
+def load_block(block: Any, fill: Any, planes: Any, rows: Any, columns: Any, edges: Any, formats: Any) -> None:
     """The extended block. block: width, destination, source, bytes between its rows and planes, the first position on
     each axis, and how many."""
     width, source, row_pitch, plane_pitch = block[0], block[2], block[3], block[4]
@@ -94,28 +95,42 @@ def load_block(block: Any, fill: Any, planes: Any, rows: Any, columns: Any, edge
                 fill_samples(width, write, fill, block[10] * columns[7])
             else:
                 at = source + plane * planes[2] + row * rows[2]
-                load_row(width, fill, write, at, columns, block[7], block[10], before, after)
+                load_row(width, fill, write, at, columns, block[7], block[10], (before, after), formats)
 
 
 @inner
 def sum_block(
-    sums: Any, window: int, destination: int, source: int, pitches: Any, planes: int, rows: int, samples: int, few: Any
+    sums: Any,
+    window: int,
+    destination: int,
+    source: int,
+    pitches: Any,
+    planes: int,
+    rows: int,
+    samples: int,
+    few: Any,
+    formats: Any,
 ) -> None:
     """Outputs of a block. pitches: bytes between planes and rows, in the result and in the block, and how many rows of
-    outputs may be summed at once. few: a place for rows that do not fill a register."""
-    width = sums[1]
+    outputs may be summed at once. few: a place for rows that do not fill a register, or are to be rounded."""
+    width, apart = sums[1], few.shape[1]
+    least = REGISTER_BYTES // width
     for p in range(planes):
         r = 0
         while r < rows:
             some = ROWS if pitches[4] == ROWS and r + ROWS <= rows else 1
             write = destination + p * pitches[0] + r * pitches[1]
             read = source + p * pitches[2] + r * pitches[3]
-            if samples * width >= REGISTER_BYTES:
+            if samples >= least and formats[2] == 0:
                 call_windows(sums[0], (window, write, pitches[1], read, samples, some))
+                r += some
+                continue
+            call_windows(sums[0], (window, begin(few), apart, read, max(samples, least), some))
+            if formats[2]:
+                store_rows(formats, write, pitches[1], begin(few), apart, some, samples)
             else:
-                call_windows(sums[0], (window, begin(few), REGISTER_BYTES, read, REGISTER_BYTES // width, some))
                 for i in range(some):
-                    copy_samples(width, write + i * pitches[1], begin(few) + i * REGISTER_BYTES, width, samples)
+                    copy_samples(width, write + i * pitches[1], begin(few) + i * apart, width, samples)
             r += some
 
 
@@ -152,10 +167,10 @@ def _windows(band: int, bands: int, table: int) -> None:
     )
     columns, front, back = listed(table, at + 8), listed(table, at + 9), listed(table, at + 10)
     top, end, before = listed(table, at + 11), listed(table, at + 12), listed(table, at + 13)
-    edges = front, back, top, end, before, listed(table, at + 14)
+    edges, formats = (front, back, top, end, before, listed(table, at + 14)), listed(table, at + 15)
     width, channels = sums[1], columns[7]
     scratch = np.empty(ends[3] + REGISTER_BYTES, np.uint8)
-    few = np.empty(ROWS * REGISTER_BYTES, np.uint8)
+    few = np.empty((ROWS, max(columns[5] * channels * width if formats[2] else 0, REGISTER_BYTES)), np.uint8)
     place = (begin(scratch) + REGISTER_BYTES - 1) // REGISTER_BYTES * REGISTER_BYTES
     pitches = np.array((planes[3], rows[3], ends[4], window[4], ends[2]))
     direct = np.array((planes[3], rows[3], planes[2], rows[2], ends[2]))
@@ -190,13 +205,13 @@ def _windows(band: int, bands: int, table: int) -> None:
             read = block[2] + (planes[1] + plane) * planes[2] + (rows[1] + row) * rows[2]
             read += (columns[1] + column + low) * columns[2]
             samples, to = (high - low) * channels, write + low * columns[3]
-            sum_block(sums, begin(inside), to, read, direct, some_planes, some_rows, samples, few)
+            sum_block(sums, begin(inside), to, read, direct, some_planes, some_rows, samples, few, formats)
         for start, stop in ((0, low), (high, some_columns)):
             if start < stop:
                 block[7], block[10] = column + start, stop - start + columns[6] - 1
-                load_block(block, fill, planes, rows, columns, edges)
+                load_block(block, fill, planes, rows, columns, edges, formats)
                 samples, to = (stop - start) * channels, write + start * columns[3]
-                sum_block(sums, begin(window), to, place, pitches, some_planes, some_rows, samples, few)
+                sum_block(sums, begin(window), to, place, pitches, some_planes, some_rows, samples, few, formats)
     keep(scratch)
     keep(few)
 

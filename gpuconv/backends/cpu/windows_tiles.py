@@ -26,7 +26,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from gpuconv.backends.cpu.compiling import compiled_address
-from gpuconv.backends.cpu.vectors import INDEX, REGISTER_BYTES, ROWS, _Emitter, caller
+from gpuconv.backends.cpu.vectors import INDEX, REGISTER_BYTES, ROWS, Emitter, caller
 
 WINDOW, STRIP_NUMBERS, GROUP_NUMBERS = 5, 3, 2
 # Vectors of a tile: with four rows, 16 sums in 32 registers or 8 sums in 16 leave room for samples and taps.
@@ -38,7 +38,7 @@ SHARED_FROM = ROWS - 1
 STRIP = 3
 
 
-class _WindowEmitter(_Emitter):
+class _WindowEmitter(Emitter):
     """Tiles of `rows` rows, for the window whose numbers lie at an address."""
 
     def __init__(self, context: Any, builder: Any, kind: Any, window: Any, rows: int, vectors: int) -> None:

@@ -17,14 +17,27 @@ digits.cuh          one number of a block or a position as several
 Nothing here imports CuPy before an array of CuPy's comes along.
 """
 
-from gpuconv.backends.cuda import channels, lines, tridiagonal, windows
+from gpuconv.backends.cuda import channels, fourier, lines, separable, stencil, tridiagonal, windows
 from gpuconv.backends.registry import Implementation
+from gpuconv.core.problem import TransformProblem
+
+
+def _always(problem: TransformProblem) -> str | None:
+    return None
+
 
 TABLE = {
     "correlate_axis": Implementation(lines.correlate_axis, lines.why_not, native=True),
+    "correlate_separable": Implementation(separable.correlate_separable, separable.why_not, native=True),
+    "correlate_banks": Implementation(separable.correlate_banks, separable.why_not, native=True),
     "correlate_windows": Implementation(windows.correlate_windows, windows.why_not, native=True),
+    "correlate_fourier": Implementation(fourier.correlate_fourier, fourier.why_not, native=True),
     "correlate_channels": Implementation(channels.correlate_channels, channels.why_not),
     "channels_input_adjoint": Implementation(channels.channels_input_adjoint, channels.why_not),
     "channels_weight_adjoint": Implementation(channels.channels_weight_adjoint, channels.why_not),
+    "fourier_forward": Implementation(fourier.fourier_forward, _always),
+    "fourier_inverse": Implementation(fourier.fourier_inverse, _always),
     "solve_tridiagonal": Implementation(tridiagonal.solve_tridiagonal, tridiagonal.why_not),
+    "diffusion_rate": Implementation(stencil.diffusion_rate, stencil.why_not),
+    "diffuse_steps": Implementation(stencil.diffuse_steps, stencil.why_not),
 }

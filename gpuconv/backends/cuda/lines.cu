@@ -90,6 +90,7 @@ struct LineShared {
 // A block has `lanes` positions on the inner axis and blockDim.x / lanes threads along the axis for each of them. Blocks
 // follow one another along the inner axis, then along the axis, then over what is outside: `low` positions of the faster
 // of two outer axes, from number `outer_first` on.
+#if !defined(ONLY) || defined(ONLY_correlate_columns)
 extern "C" __global__ void __launch_bounds__(256, BLOCKS)
     correlate_columns(const Storage* __restrict__ x, Result* __restrict__ y, WEIGHTS_PARAMETER, Sample fill, int64 size,
                       int64 first, int64 count, int32 taps, int32 group, int64 inner, int32 lanes, uint32 inner_tiles,
@@ -125,9 +126,11 @@ extern "C" __global__ void __launch_bounds__(256, BLOCKS)
     for (int k = 0; k < COLUMN_OUTPUTS; ++k)
         if (output + k < count) store(target + k * y_axis, total[k]);
 }
+#endif
 
 // Samples lie `step` apart, `inner` channels side by side. A block has `rows` rows with `parts * inner` threads each,
 // which make a tile of parts * ROW_OUTPUTS outputs of every channel. Taps come in rounds that fit shared memory.
+#if !defined(ONLY) || defined(ONLY_correlate_rows)
 extern "C" __global__ void __launch_bounds__(256, BLOCKS)
     correlate_rows(const Storage* __restrict__ x, Result* __restrict__ y, WEIGHTS_PARAMETER, Sample fill, int64 size,
                    int64 first, int64 count, int32 taps, int32 group, int32 round, int32 inner, int32 parts, int32 rows,
@@ -158,8 +161,10 @@ extern "C" __global__ void __launch_bounds__(256, BLOCKS)
             // Not all of the last tile is needed: what lies behind would be taken for a border.
             int wanted = (int)smaller<int64>(needed, count - output + now - 1);
             if (all_inside<int64>(start, wanted, size)) {
-                const Storage* from = line + start * inner * x_step;
-                for (int i = part; i < wanted; i += parts) tile[i * inner] = load(from + i * inner * x_step);
+                const Storage* from = line + (start + part) * inner * x_step;
+                int64 further = (int64)parts * inner * x_step;
+#pragma unroll 4
+                for (int i = part; i < wanted; i += parts, from += further) tile[i * inner] = load(from);
             } else {
                 for (int i = part; i < wanted; i += parts)
                     tile[i * inner] = sample_at<BOUNDARY>(line, inner * x_step, start + i, size, fill);
@@ -187,3 +192,4 @@ extern "C" __global__ void __launch_bounds__(256, BLOCKS)
         for (int i = part; i < wanted; i += parts) store(target + (int64)i * inner * y_step, sums[i * inner]);
     }
 }
+#endif

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import ceil, sqrt
+from math import ceil, prod, sqrt
 from typing import Any
 
 import numpy as np
@@ -23,12 +23,14 @@ from gpuconv.backends.cuda.launch import (
     by_value,
     ceil_div,
     collapse,
-    element_strides,
     fill_value,
+    order_of_strides,
+    strides_in_order,
 )
-from gpuconv.backends.cuda.runtime import current, empty_like_ordered, readable
+from gpuconv.backends.cuda.runtime import current, empty_in_order, readable
 from gpuconv.core.boundary import Span
 from gpuconv.core.dtypes import ITEMSIZE
+from gpuconv.core.namespace import dtype_name
 from gpuconv.core.problem import Problem
 from gpuconv.core.shapes import output_shape
 
@@ -48,39 +50,65 @@ def why_not(problem: Problem) -> str | None:
 
 def correlate_axis(x: Any, taps: Any, spans: tuple[Span], cval: Any, *, result: str | None = None) -> Any:
     """``y[i] = sum_j taps[j] x~[first + i + j]`` along the axis of the only span."""
-    (span,) = spans
     runtime = current()
-    kinds = Kinds.of(x.dtype.name, taps.dtype.name, result)
+    kinds = Kinds.of(dtype_name(x.dtype), dtype_name(taps.dtype), result)
     x = readable(x)
-    shape = output_shape(x.shape, spans)
-    y = empty_like_ordered(x, shape, kinds.result)
-    if y.size == 0:
-        return y
-    lines = layout(shape, span.axis, element_strides(x), element_strides(y))
-    if lines is None:
-        x = runtime.contiguous(x)
-        y = runtime.empty(shape, kinds.result)
-        lines = layout(shape, span.axis, element_strides(x), element_strides(y))
-    assert lines is not None  # a C-ordered array has no more than three axes after collapsing
     passed, capacity = weights_argument(taps, kinds.weight)
-    defines = (*kinds.defines(), boundary_define("BOUNDARY", span), ("WEIGHTS", str(capacity)))
-    arguments = (
-        x,
-        y,
-        passed,
-        fill_value(cval, kinds),
-        *(np.int64(each) for each in (span.size, span.first, span.count)),
-    )
-    for launch in launches(lines, span, kinds, defines, arguments):
-        runtime.launch(launch)
+    how = recipe(x.shape, x.strides, kinds, spans[0], capacity)
+    if how is None:
+        x = runtime.contiguous(x)
+        how = recipe(x.shape, x.strides, kinds, spans[0], capacity)
+    assert how is not None  # a C-ordered array has no more than three axes after collapsing
+    y = empty_in_order(how.shape, kinds.result, how.order)
+    fill = fill_value(cval, kinds)
+    for blocks, arguments in how.launches:
+        given = (x, y, passed, fill, *arguments)
+        runtime.launch(Launch("lines.cu", how.kernel, how.defines, blocks, how.threads, how.shared, given))
     return y
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A call without its arrays and weights: the result's shape and order in memory, and what to launch."""
+
+    shape: tuple[int, ...]
+    order: tuple[int, ...]
+    kernel: str
+    defines: tuple[tuple[str, str], ...]
+    threads: int
+    shared: int
+    launches: tuple[tuple[int, tuple[Any, ...]], ...]
+    """Blocks and the last arguments of each: several where a grid cannot hold all blocks."""
+
+
+@lru_cache(maxsize=4096)
+def recipe(shape: tuple[int, ...], strides: tuple[int, ...], kinds: Kinds, span: Span, capacity: int) -> Recipe | None:
+    """How to run a call on x of that shape with these strides in bytes; None if x has to be copied first."""
+    target, order = output_shape(shape, (span,)), order_of_strides(strides)
+    itemsize = ITEMSIZE[kinds.storage]
+    of_x = tuple(stride // itemsize for stride in strides)
+    lines = layout(target, span.axis, of_x, strides_in_order(target, order))
+    if lines is None:
+        return None
+    if prod(target) == 0:
+        return Recipe(target, order, "", (), 0, 0, ())
+    defines = (*kinds.defines(), boundary_define("BOUNDARY", span), ("WEIGHTS", str(capacity)))
+    along = tuple(np.int64(each) for each in (span.size, span.first, span.count))
+    bytes_each = ITEMSIZE[kinds.sample], ITEMSIZE[kinds.sum]
+    rows = row_plan(span.count, span.taps, lines.inner.count, lines.outer, *bytes_each) if lines.row else None
+    if rows is not None:
+        parts = tuple((blocks, along + rest) for blocks, rest in rows.parts_of(lines, span.taps))
+        return Recipe(target, order, "correlate_rows", defines, rows.threads, rows.shared, parts)
+    columns = column_plan(span.count, lines.inner.count, lines.outer, bytes_each[1])
+    parts = tuple((blocks, along + rest) for blocks, rest in columns.parts_of(lines, span.taps))
+    return Recipe(target, order, "correlate_columns", defines, columns.threads, 0, parts)
 
 
 def weights_argument(weights: Any, dtype: str) -> tuple[Any, int]:
     """Weights for a kernel, and its macro ``WEIGHTS``: how many go by value, 0 if they lie on the device."""
     on_host = isinstance(weights, np.ndarray)
     cast = weights.astype(dtype, order="C", copy=False)
-    capacity = WEIGHTS_BYTES // cast.dtype.itemsize
+    capacity = WEIGHTS_BYTES // ITEMSIZE[dtype]
     if on_host and cast.size <= capacity:
         return by_value(cast, capacity), capacity
     return (current().upload(cast) if on_host else cast), 0
@@ -130,26 +158,6 @@ def layout(shape: tuple[int, ...], axis: int, x_strides: tuple[int, ...], y_stri
     side_by_side = all(far == near * inner.count for far, near in zip(filtered.strides, inner.strides, strict=True))
     row = inner.count == 1 or (inner.count < COLUMN_INNER and side_by_side)
     return Lines(high, low, filtered, inner, row)
-
-
-def launches(
-    lines: Lines, span: Span, kinds: Kinds, defines: tuple[tuple[str, str], ...], arguments: tuple[Any, ...]
-) -> list[Launch]:
-    """One launch, or several where a grid cannot hold all blocks."""
-    rows = None
-    if lines.row:
-        bytes_each = ITEMSIZE[kinds.sample], ITEMSIZE[kinds.sum]
-        rows = row_plan(span.count, span.taps, lines.inner.count, lines.outer, *bytes_each)
-    if rows is not None:
-        return [
-            Launch("lines.cu", "correlate_rows", defines, blocks, rows.threads, rows.shared, (*arguments, *rest))
-            for blocks, rest in rows.parts_of(lines, span.taps)
-        ]
-    columns = column_plan(span.count, lines.inner.count, lines.outer, ITEMSIZE[kinds.sum])
-    return [
-        Launch("lines.cu", "correlate_columns", defines, blocks, columns.threads, 0, (*arguments, *rest))
-        for blocks, rest in columns.parts_of(lines, span.taps)
-    ]
 
 
 def group_of(taps: int, outputs: int) -> int:

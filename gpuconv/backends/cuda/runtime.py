@@ -1,7 +1,7 @@
 """Where launches go: CuPy in earnest; in the tests an emulation on NumPy arrays (``tests/cuda``).
 
 Everything happens on the current device and the current stream, memory comes from CuPy's pool, nothing waits. After
-a first call, which compiles, a call can be captured into a CUDA graph.
+a first call, which compiles and uploads, a call can be captured into a CUDA graph.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Runtime(Protocol):
         """A new C-ordered array of any content."""
 
     def upload(self, host: np.ndarray) -> Any:
-        """A copy of host values, for what is too large to go by value."""
+        """A copy of host values, for what is too large to go by value. Not to be written to: calls share it."""
 
     def contiguous(self, x: Any) -> Any:
         """A C-ordered copy."""
@@ -57,7 +57,18 @@ class CupyRuntime:
         return _cupy().empty(tuple(shape), dtype=dtype)
 
     def upload(self, host: np.ndarray) -> Any:
-        return _cupy().asarray(host)
+        # Kept, since no copy from the host may be captured into a graph; one for each stream, which orders its use.
+        cupy = _cupy()
+        place = cupy.cuda.runtime.getDevice(), cupy.cuda.get_current_stream().ptr
+        key = (*place, host.dtype.str, host.shape, host.tobytes())
+        found = _uploads.get(key)
+        if found is None:
+            found = cupy.asarray(host)
+            if host.nbytes <= KEPT_BYTES:
+                while len(_uploads) >= KEPT:
+                    _uploads.pop(next(iter(_uploads), key), None)
+                _uploads[key] = found
+        return found
 
     def contiguous(self, x: Any) -> Any:
         return _cupy().array(x, order="C", copy=True)
@@ -71,6 +82,11 @@ class CupyRuntime:
 
     def device(self) -> Device:
         return _device(_cupy().cuda.runtime.getDevice())
+
+
+# What `upload` keeps: so many arrays of at most so many bytes.
+KEPT, KEPT_BYTES = 32, 2**20
+_uploads: dict[tuple[Any, ...], Any] = {}
 
 
 @functools.cache
@@ -118,6 +134,12 @@ def readable(x: Any) -> Any:
 
 def empty_like_ordered(x: Any, shape: Sequence[int], dtype: str) -> Any:
     """A new array of `shape` whose axes lie in memory in the order of those of `x`: C, F, or any other."""
-    order = memory_order(x)
-    y = current().empty([shape[axis] for axis in order], dtype)
-    return y if order == tuple(range(x.ndim)) else y.transpose(np.argsort(order).tolist())
+    return empty_in_order(shape, dtype, memory_order(x))
+
+
+def empty_in_order(shape: Sequence[int], dtype: str, order: tuple[int, ...]) -> Any:
+    """A new array of `shape` whose axes lie in memory in that order, the slowest first."""
+    if order == tuple(range(len(order))):
+        return current().empty(shape, dtype)
+    inverse = sorted(range(len(order)), key=order.__getitem__)
+    return current().empty([shape[axis] for axis in order], dtype).transpose(inverse)

@@ -3,6 +3,7 @@
 =======================  ========================================================================================
 correlate_axis           ``y[i] = sum_j taps[j] x~[first + i + j]`` along one axis
 correlate_separable      a sum of terms, each one list of taps per axis
+correlate_banks          several such terms, each a result of its own
 correlate_windows        the same over N-D windows
 correlate_fourier        the same through FFT blocks of given lengths (overlap-save)
 correlate_channels       ``y[b, o, i] = sum_{c, j} kernel[o, c, j] x~[b, c, first + stride i + dilation j]``
@@ -20,6 +21,11 @@ diffuse_steps            explicit steps of that, of given lengths
 Shared conventions: `x` has the accumulator dtype; weights come in correlation order, either as a NumPy array (their
 values are at hand) or as an array of x's library (they are not to be read); `spans` say what each axis reads; the
 result has the accumulator dtype of `x` and weights together.
+
+A row of another backend may be *native*, which its `Implementation` says. It takes `x` in its stored dtype and brings
+samples to the dtype of sums while loading, which `core.dtypes.dtypes_of_sums` names. It takes a keyword ``result``, the
+dtype name of what it returns, and rounds to that once, as `core.rounding.convert` does; None means the accumulator's.
+The fill value stands for itself: it is not rounded to the stored dtype.
 """
 
 from gpuconv.backends.generic import channels, fourier, lines, polyphase, separable, stencil, transforms, windows
@@ -34,6 +40,7 @@ def _always(problem: Posed) -> str | None:
 TABLE = {
     "correlate_axis": Implementation(lines.correlate_axis, _always),
     "correlate_separable": Implementation(separable.correlate_separable, _always),
+    "correlate_banks": Implementation(separable.correlate_banks, _always),
     "correlate_windows": Implementation(windows.correlate_windows, _always),
     "correlate_fourier": Implementation(fourier.correlate_fourier, _always),
     "correlate_channels": Implementation(channels.correlate_channels, _always),

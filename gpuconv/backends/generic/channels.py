@@ -79,7 +79,7 @@ def channels_problem(
     strides: Sequence[int],
     dilations: Sequence[int],
 ) -> ChannelsProblem:
-    """The facts of a correlation: `x` and `kernel` are any two of its arrays, channels its (inputs, outputs, groups)."""
+    """The facts of a correlation of two arrays (x and kernel, or y and one of them): (inputs, outputs, groups)."""
     home = home_of(x)
     return ChannelsProblem(
         library=home.library,
@@ -163,9 +163,7 @@ def channels_input_adjoint(
         y = _spread(y, span.axis, stride, span.count)
     # Every sample takes what the outputs before it, as far as the footprint reaches, have from it.
     whole = [Span(span.axis, span.count, span.taps, 1 - span.taps, span.length, "constant") for span in spans]
-    extended = correlate_channels(
-        y, transposed(kernel, groups), whole, (1,) * len(spans), dilations, groups, 0
-    )
+    extended = correlate_channels(y, transposed(kernel, groups), whole, (1,) * len(spans), dilations, groups, 0)
     return fold_all(xp, extended, spans)
 
 
@@ -193,7 +191,7 @@ def channels_weight_adjoint(
     for offsets in product(*map(range, taps)):
         samples = extended[_meeting(counts_among(spans, strides), strides, dilations, offsets)]
         parts = _contract(home, outputs, xp.matrix_transpose(_grouped(home, samples, groups)))
-        terms.append(xp.sum(parts, axis=0, dtype=parts.dtype))
+        terms.append(cast(home, xp.sum(parts, axis=0, dtype=parts.dtype), dtype_name(x.dtype)))
     return xp.reshape(xp.stack(terms, axis=-1), (y.shape[1], x.shape[1] // groups, *taps))
 
 
@@ -214,7 +212,8 @@ def transposed(kernel: Any, groups: int) -> Any:
     outputs, inputs, *taps = kernel.shape
     kernel = xp.reshape(kernel, (groups, outputs // groups, inputs, *taps))
     kernel = xp.permute_dims(kernel, (0, 2, 1, *range(3, kernel.ndim)))
-    kernel = xp.flip(xp.reshape(kernel, (groups * inputs, outputs // groups, *taps)), axis=tuple(range(2, 2 + len(taps))))
+    kernel = xp.reshape(kernel, (groups * inputs, outputs // groups, *taps))
+    kernel = xp.flip(kernel, axis=tuple(range(2, kernel.ndim)))
     return xp.conj(kernel) if is_complex(dtype_name(kernel.dtype)) else kernel
 
 
@@ -241,7 +240,7 @@ def _meeting(
     index = [slice(None), slice(None)]
     for count, stride, dilation, offset in zip(counts, strides, dilations, offsets, strict=True):
         start = dilation * offset
-        index.append(slice(start, start + stride * (count - 1) + 1 if count else start, stride))
+        index.append(slice(start, start + stride * (count - 1) + 1, stride) if count else slice(0, 0))
     return tuple(index)
 
 
@@ -253,4 +252,4 @@ def _spread(y: Any, axis: int, stride: int, count: int) -> Any:
     y = xp.expand_dims(y, axis=axis + 1)
     y = xp.concat([y, *[xp.zeros_like(y)] * (stride - 1)], axis=axis + 1)
     y = xp.reshape(y, (*y.shape[:axis], y.shape[axis] * stride, *y.shape[axis + 2 :]))
-    return y[(slice(None),) * axis + (slice(0, count),)]
+    return y[(*(slice(None),) * axis, slice(0, count), ...)]

@@ -18,7 +18,7 @@
 
 #include <link.h>
 #include <sys/mman.h>
-#if !defined(__x86_64__)
+#if !defined(__x86_64__) || defined(EMULATOR_UCONTEXT)
 #include <ucontext.h>
 #endif
 
@@ -54,7 +54,7 @@ constexpr int THREADS = 1024, WARP = 32;
 enum State { READY, AT_BARRIER, IN_WARP, FINISHED };
 
 struct Fibre {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(EMULATOR_UCONTEXT)
     void* stack_pointer;
 #else
     ucontext_t context;
@@ -81,7 +81,7 @@ Fibre fibres[THREADS];
 unsigned char lanes[THREADS / WARP][2][WARP * 8];
 uint32_t warp_intervals[THREADS / WARP];
 unsigned char* stacks = nullptr;
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(EMULATOR_UCONTEXT)
 void* scheduler;
 #else
 ucontext_t scheduler;
@@ -101,7 +101,7 @@ char message[600];
 void* message_address;
 sigjmp_buf escape;
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(EMULATOR_UCONTEXT)
 extern "C" void emulator_switch(void** save, void* load);
 asm(R"(
 .text
@@ -145,7 +145,7 @@ void make_fibre(int thread) {
     Fibre& fibre = fibres[thread];
     fibre.state = READY;
     fibre.turn = 0;
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(EMULATOR_UCONTEXT)
     void** top = (void**)(stack_of(thread) + STACK);
     top[-1] = nullptr;
     top[-2] = (void*)fibre_main;

@@ -1,0 +1,32 @@
+"""Large and small convolutions of NumPy arrays, by subject. Taps of Gaussians of sigma 2 and 8 are 17 and 65."""
+
+from __future__ import annotations
+
+from benchmarks.cases import PAD_MODES, Work
+
+LINES = (
+    Work((10_000_000,), (65,), quick=True),
+    Work((10_000_000,), (65,), dtype="float64"),
+    Work((10_000_000,), (1025,), quick=True),
+    Work((10_000_000,), (65_537,)),
+    Work((1000, 10_000), (101,), axes=(1,), boundary="reflect", quick=True),
+    Work((1000, 10_000), (101,), axes=(0,), boundary="reflect"),
+)
+SEPARABLE = (
+    *(Work((2048, 2048), (17, 17), boundary=name, outer=True, quick=name == "reflect") for name in PAD_MODES),
+    *(Work((2048, 2048), (65, 65), boundary=name, outer=True, quick=name == "reflect") for name in PAD_MODES),
+    Work((2048, 2048), (17, 17), dtype="float64", boundary="reflect", outer=True),
+    Work((256, 256, 256), (17, 17, 17), boundary="reflect", outer=True),
+    Work((64, 64), (17, 17), boundary="reflect", outer=True, quick=True),
+    Work((256, 256), (17, 17), boundary="reflect", outer=True, quick=True),
+)
+DENSE = (
+    *(Work((2048, 2048), (k, k), boundary="reflect", quick=k in (3, 15)) for k in (3, 5, 7, 9, 11, 15, 31, 63)),
+    *(Work((2048, 2048), (k, k)) for k in (31, 63)),
+    *(Work((128, 128, 128), (k, k, k), quick=k == 3) for k in (3, 5, 7)),
+)
+BYTES = tuple(
+    Work((2048, 2048), kernel, "uint8", "reflect", None, outer, smooth=True, result=result, quick=result == "uint8")
+    for kernel, outer in (((3, 3), False), ((17, 17), True))
+    for result in ("uint8", "float32")
+)

@@ -1,0 +1,18 @@
+"""Images as they are stored, and results as they are wanted, where loops do not convert by themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gpuconv.core.namespace import dtype_name, home_of
+from gpuconv.core.rounding import convert
+
+
+def brought(x: np.ndarray, working: np.dtype) -> np.ndarray:
+    """`x` in the dtype that is summed in; `x` itself if it has it."""
+    return x if x.dtype == working else x.astype(working)
+
+
+def rounded(y: np.ndarray, result: str | None) -> np.ndarray:
+    """`y` in the dtype called `result`, rounded once; `y` itself if it has it, or if None is asked for."""
+    return y if result is None or dtype_name(y.dtype) == result else convert(home_of(y), y, result)
