@@ -1,7 +1,8 @@
 """What NVRTC makes of the kernels, without a GPU: registers, spills and shared memory of every binary.
 
-``python -m tests.cuda.registers`` compiles all that the launchers can ask for, and writes the table of ``docs/gpu.md``.
-What that is, the modules ``instances_*.py`` of this folder tell: each has ``launches()``, an iterable of `Launch`.
+``python -m tests.cuda.registers`` compiles a sample of what the launchers can ask for, two binaries for each kernel and
+dtype of sums, and writes the table of ``docs/gpu.md``; with ``--all`` it compiles them all, for half an hour or more.
+What they ask for, the modules ``instances_*.py`` of this folder tell: each has ``launches()``, an iterable of `Launch`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ FOLDER = Path(__file__).parent
 PAGE = FOLDER.parents[1] / "docs" / "gpu.md"
 BEGIN, END = "<!-- registers: begin -->", "<!-- registers: end -->"
 ARCHITECTURES = ("sm_80", "sm_90")
+# Binaries in the table for each kernel and dtype of sums.
+SAMPLED = 2
 # CuPy's own options for RawModule that change code.
 FLUSH = True
 
@@ -54,12 +57,13 @@ def instances() -> dict[tuple[str, Defines], frozenset[str]]:
     return {key: frozenset(kernels) for key, kernels in asked.items()}
 
 
-def sample(most: int = 1) -> list[tuple[str, Defines]]:
-    """Up to `most` binaries of each file for each dtype of sums, always the same ones."""
-    groups: dict[tuple[str, str], list[tuple[str, Defines]]] = {}
+def sample(most: int, *, each_kernel: bool) -> list[tuple[str, Defines]]:
+    """Up to `most` binaries for each file and dtype of sums, or for each kernel there, always the same ones."""
+    groups: dict[tuple[str, ...], list[tuple[str, Defines]]] = {}
     for key in sorted(instances(), key=lambda key: hashlib.sha256(repr(key).encode()).digest()):
-        groups.setdefault((key[0], sum_dtype(key[1])), []).append(key)
-    return [key for group in groups.values() for key in group[:most]]
+        for kernel in sorted(instances()[key]) if each_kernel else ("",):
+            groups.setdefault((key[0], kernel, sum_dtype(key[1])), []).append(key)
+    return list(dict.fromkeys(key for group in groups.values() for key in group[:most]))
 
 
 def sum_dtype(defines: Defines) -> str:
@@ -133,15 +137,18 @@ def documented() -> dict[tuple[str, str, str], dict[str, int]]:
     }
 
 
-def main() -> int:
-    rows = table(instances())
+def main(arguments: list[str]) -> int:
+    keys = list(instances()) if "--all" in arguments else sample(SAMPLED, each_kernel=True)
+    rows = table(keys)
     page = PAGE.read_text(encoding="utf-8")
     before, _, rest = page.partition(BEGIN)
     PAGE.write_text(f"{before}{BEGIN}\n{written(rows)}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
     spilling = [key for key, row in rows.items() if any(each.spilled for each in row.values())]
-    print(f"{len(instances())} binaries for {' and '.join(ARCHITECTURES)}; spilling: {spilling or 'none'}")
+    print(
+        f"{len(keys)} of {len(instances())} binaries for {' and '.join(ARCHITECTURES)}; spilling: {spilling or 'none'}"
+    )
     return bool(spilling)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,6 +1,6 @@
 """The kernels compile with NVRTC for two architectures, spill nothing, and take the registers that the page tells.
 
-A sample of the binaries, one for each dtype of sums and file; ``python -m tests.cuda.registers`` compiles all.
+A sample of the binaries, one for each dtype of sums and file; ``python -m tests.cuda.registers --all`` compiles all.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.cuda import registers
 pytest.importorskip("cuda.core", reason="cuda-core is not installed")
 pytest.importorskip("cuda.bindings.nvrtc", reason="nvidia-cuda-nvrtc is not installed")
 
-SAMPLE = registers.sample()
+SAMPLE = registers.sample(1, each_kernel=False)
 
 
 @pytest.mark.parametrize("position", range(len(SAMPLE)))

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
-from math import gcd
+from math import gcd, prod
 from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.cpu.channels_products import correlate_real, weigh_real
+from gpuconv.backends.cpu import compiled
+from gpuconv.backends.cpu.channels_products import correlate_products, weigh_products
+from gpuconv.backends.cpu.lines import correlate_axis
+from gpuconv.backends.cpu.windows import correlate_windows
 from gpuconv.backends.generic.channels import ChannelsProblem, counts_among, taps_among, transposed
 from gpuconv.core.boundary import Span, fold_all
 from gpuconv.core.namespace import home_of
+
+# Output channels of a group below which each is better off alone: tiles of channels would be nearly empty.
+FEW = 4
 
 
 def why_not(problem: ChannelsProblem) -> str | None:
@@ -47,6 +53,44 @@ def correlate_channels(
     else:
         return _correlate_complex(x, kernel, spans, strides, dilations, groups, complex(cval))
     return _joined(*parts)
+
+
+def correlate_real(
+    x: np.ndarray,
+    kernel: np.ndarray,
+    spans: Sequence[Span],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    groups: int,
+    cval: Any,
+) -> np.ndarray:
+    """The same of real numbers: compiled loops for large work, else matrix products."""
+    if x.dtype.kind in "iu":
+        x = x.astype(kernel.dtype, copy=False)
+    positions = x.shape[0] * prod(counts_among(spans, strides))
+    per_output = positions * prod(kernel.shape[1:])
+    is_plain = kernel.shape[1] == 1 and set(strides) | set(dilations) == {1}
+    if is_plain and kernel.shape[0] < FEW * groups and compiled.why_not(per_output, x.dtype) is None:
+        return _one_by_one(x, kernel, spans, cval)
+    if compiled.why_not(per_output * kernel.shape[0], x.dtype) is None:
+        from gpuconv.backends.cpu.channels_dense import correlate_dense
+
+        return correlate_dense(x, kernel, spans, strides, dilations, groups, cval)
+    return correlate_products(x, kernel, spans, strides, dilations, groups, cval)
+
+
+def _one_by_one(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span], cval: Any) -> np.ndarray:
+    """Every output channel has one input channel, and is a plain correlation of that."""
+    result = np.empty((x.shape[0], kernel.shape[0], *(span.count for span in spans)), x.dtype)
+    within = tuple(replace(span, axis=span.axis - 1) for span in spans)
+    several = kernel.shape[0] // x.shape[1]
+    for output in range(kernel.shape[0]):
+        image, weights = x[:, output // several], kernel[output, 0]
+        if len(within) == 1:
+            result[:, output] = correlate_axis(image, weights, (within[0],), cval)
+        else:
+            result[:, output] = correlate_windows(image, weights, within, cval)
+    return result
 
 
 def _correlate_complex(
@@ -145,15 +189,15 @@ def channels_weight_adjoint(
     options = spans, strides, dilations, groups
     if x.dtype.kind != "c":
         if y.dtype.kind != "c":
-            return weigh_real(x, y, *options, cval)
-        return _joined(weigh_real(x, y.real, *options, cval), weigh_real(x, y.imag, *options, cval))
+            return weigh_products(x, y, *options, cval)
+        return _joined(weigh_products(x, y.real, *options, cval), weigh_products(x, y.imag, *options, cval))
     fill = complex(cval)
     if y.dtype.kind != "c":
-        return _joined(weigh_real(x.real, y, *options, fill.real), weigh_real(-x.imag, y, *options, -fill.imag))
-    real = weigh_real(x.real, y.real, *options, fill.real)
-    real += weigh_real(x.imag, y.imag, *options, fill.imag)
-    imaginary = weigh_real(x.real, y.imag, *options, fill.real)
-    imaginary -= weigh_real(x.imag, y.real, *options, fill.imag)
+        return _joined(weigh_products(x.real, y, *options, fill.real), weigh_products(-x.imag, y, *options, -fill.imag))
+    real = weigh_products(x.real, y.real, *options, fill.real)
+    real += weigh_products(x.imag, y.imag, *options, fill.imag)
+    imaginary = weigh_products(x.real, y.imag, *options, fill.real)
+    imaginary -= weigh_products(x.imag, y.real, *options, fill.imag)
     return _joined(real, imaginary)
 
 

@@ -95,7 +95,7 @@ class _Work:
         return columns
 
 
-def correlate_real(
+def correlate_products(
     x: np.ndarray,
     kernel: np.ndarray,
     spans: Sequence[Span],
@@ -123,7 +123,7 @@ def correlate_real(
     return result
 
 
-def weigh_real(
+def weigh_products(
     x: np.ndarray,
     y: np.ndarray,
     spans: Sequence[Span],

@@ -10,6 +10,8 @@ compile.py          from a file and its ``#define``s to a function
 numbers.cuh         dtypes, sums and rounding: how a kernel is written (read this second)
 boundary.cuh        what lies beyond the ends of an axis
 weights.cuh         how weights reach a kernel
+copies.cuh          samples to shared memory and to registers, many bytes at a time
+digits.cuh          one number of a block or a position as several
 ==================  ==================================================================================================
 
 Nothing here imports CuPy before an array of CuPy's comes along.

@@ -24,6 +24,7 @@
 // channel have no use for it, and are limited by the search for samples.
 #include "numbers.cuh"
 #include "boundary.cuh"
+#include "digits.cuh"
 
 #ifndef ADJOINT
 #define ADJOINT 0
@@ -50,14 +51,6 @@
 #ifndef N_EACH
 #define N_EACH 4
 #endif
-#ifndef INDEX
-#define INDEX int
-#endif
-
-typedef INDEX Index;
-template <class Type> struct Unsigned { typedef uint32 type; };
-template <> struct Unsigned<int64> { typedef uint64 type; };
-typedef Unsigned<Index>::type Count;
 
 constexpr int THREADS = 256;
 constexpr int DEPTH = 8;
@@ -80,12 +73,6 @@ struct Place {
     int64 x, other;
     Index at[AXES];
 };
-
-__device__ inline Count last_of(Count& number, int64 digits) {
-    Count rest = number / (Count)digits, digit = number - rest * (Count)digits;
-    number = rest;
-    return digit;
-}
 
 __device__ inline Place position_of(const Geometry& geometry, Count number) {
     Place place;

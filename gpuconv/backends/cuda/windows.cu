@@ -1,30 +1,32 @@
 // Dense windows over two or three axes: y[i] = sum over j of weights[j] x~[first + i + j].
 //
 // Contract (windows.py): planes, rows and columns are the axes of the window from the slowest in memory to the fastest;
-// two axes have one plane. `channels` is one axis that is faster still (a last axis of colours, the parts of complex
-// numbers), `batches` are all others. Any strides. Weights are in the order planes, rows, columns, by value or on the
-// device. What lies beyond the ends of an axis is put in while loading. Every tap is multiplied, also a zero one:
-// a zero tap makes NaN of NaN. Sums of more than `group` products are added up in groups of at most so many.
+// two axes have one plane. `channels` is one axis that is faster still, such as colours; `batches` are all others. Any
+// strides. Weights are in the order planes, rows, columns, by value or on the device. What lies beyond the ends of an
+// axis is put in while loading. Every tap is multiplied, also a zero one, of the host or of the device: NaN times zero
+// is NaN here, which the conventions leave open. Nothing outside the window is touched by NaN.
 //
 // Layout. A block has a tile of column_threads COLUMNS_EACH columns, row_threads ROWS_EACH rows, PLANES_EACH planes and
 // `channel_tile` channels of outputs; a thread has COLUMNS_EACH x ROWS_EACH of them in every plane. Samples come to
-// shared memory plane by plane, each converted once and the channels apart, so that COLUMNS_EACH neighbours lie side by
-// side. Windows too large for that come in panels: some rows of taps, and some columns. Results go back through shared
-// memory, so that the block writes whole lines whatever a thread has.
+// shared memory plane by plane, converted once and the channels apart, so that neighbours along a row lie side by side;
+// samples that need no conversion are copied asynchronously. Windows too large for that come in panels: some rows of
+// taps, and some columns. Results go back through shared memory, so that a block writes whole lines.
 //
-// Taps are taken in strips of columns: 4 wide, the last one TAIL (1 to 7) wide, the only size that is compiled in. Down a
-// strip a thread keeps ROWS_EACH rows of COLUMNS_EACH + TAIL - 1 samples in registers, reads one new row at a time, and
-// uses every weight COLUMNS_EACH ROWS_EACH times. With 4 x 4 outputs of float32 and 7 x 7 taps that is 0.13 samples
-// from shared memory a product (0.25 would be the limit), by 128-bit loads: a tenth of the instructions is no product.
-// The loops over rows and planes of taps, and over all but the last strip, are run-time ones: a binary has one TAIL and
-// serves all heights.
+// Taps are taken in strips of columns: STRIP wide, the last one TAIL (1 to 7) wide, the only size that is compiled in;
+// heights and numbers of strips and planes are run-time ones. Down a strip a thread keeps ROWS_EACH rows of COLUMNS_EACH
+// + TAIL - 1 samples in registers, reads one new row at a time, and uses every weight COLUMNS_EACH ROWS_EACH times.
+// Products are added in groups (windows_tiles.py: grouping_of), so that the error stays below 2 sqrt(taps) eps.
 //
-// Limits, from the counts above: memory up to 5 x 5 in float32, 7 x 7 on the brink, arithmetic above. Three axes read
-// (PLANES_EACH + taps - 1) / PLANES_EACH planes for each of outputs, mostly from the second-level cache.
-// Registers: docs/gpu.md has the table.
+// Limits. With 4 x 4 outputs of float32 a thread reads from shared memory 0.25 samples for each product at 3 x 3, 0.13
+// at 7 x 7, 0.12 at 15 x 15, by 128-bit loads; 0.25 is what shared memory can keep up with. Of the instructions of the
+// inner loop for sm_90, 78 % are multiply-adds at 3 x 3 (192 of 246) and 83 % in strips of 7 (448 of 543). So memory
+// limits small windows, up to about 5 x 5 in float32, and arithmetic those above 7 x 7. Three axes read PLANES_EACH +
+// taps - 1 planes for PLANES_EACH of outputs, mostly from the second-level cache. Registers: the table of docs/gpu.md.
 #include "numbers.cuh"
 #include "boundary.cuh"
 #include "weights.cuh"
+#include "copies.cuh"
+#include "digits.cuh"
 
 #ifndef PLANE_BOUNDARY
 #define PLANE_BOUNDARY NEAREST
@@ -51,9 +53,6 @@
 #ifndef CHANNELS
 #define CHANNELS 1
 #endif
-#ifndef INDEX
-#define INDEX int
-#endif
 
 // How products are added: 0 one sum (of a plane, if there are several), 1 to ROWS_EACH: so many rows of a strip in a row,
 // COUNTED: as many as the geometry says.
@@ -62,7 +61,6 @@
 #define GROUPING 0
 #endif
 
-typedef INDEX Index;
 constexpr int WARP = 32;
 constexpr int STRIP = 4;
 constexpr bool IN_ROWS = GROUPING > 0 && GROUPING != COUNTED;
@@ -87,11 +85,6 @@ struct Geometry {
     int64 first_block, plane_weights, row_weights, column_weights;
 };
 
-// Blocks beyond 2^31, and tiles that are counted beyond it, come in several launches with INDEX int64.
-template <class Type> struct Unsigned { typedef uint32 type; };
-template <> struct Unsigned<int64> { typedef uint64 type; };
-typedef Unsigned<Index>::type Count;
-
 // Where a block is: tiles begin at output `plane`, `row`, `column`, `channel`, and at an offset for the batch.
 struct Place {
     Index plane, row, column, channel;
@@ -100,13 +93,6 @@ struct Place {
 
 __device__ inline int channel_tile_of(const Geometry& geometry) {
     return CHANNELS == 1 ? 1 : (int)geometry.channel_tile;
-}
-
-// The last digit of `number`, of which there are `digits`, is taken off it.
-__device__ inline Count last_of(Count& number, int64 digits) {
-    Count rest = number / (Count)digits, digit = number - rest * (Count)digits;
-    number = rest;
-    return digit;
 }
 
 __device__ inline Place place_of(const Geometry& geometry) {
@@ -147,6 +133,13 @@ __device__ inline void load_plane(const Geometry& geometry, const Storage* plane
             from += smaller((Index)(channel + deep), (Index)(geometry.channels.count - 1)) * geometry.channels.x_stride;
         }
         Sample* to = tile + deep * pitch + across;
+        if constexpr (inside && COPIES) {
+            from += (row + warp) * row_stride;
+#pragma unroll 4
+            for (int down = warp; down < rows; down += warps, from += warps * row_stride)
+                copy_sample(to + down * channels * pitch, from);
+            continue;
+        }
         for (int first = warp; first < rows; first += at_once * warps) {
             Sample values[at_once];
 #pragma unroll
@@ -163,27 +156,6 @@ __device__ inline void load_plane(const Geometry& geometry, const Storage* plane
                 if (down < rows) to[down * channels * pitch] = values[i];
             }
         }
-    }
-}
-
-// A run of samples whose address is a multiple of 16 bytes, by the widest loads that end with it.
-template <class Value, int count> struct alignas(count * sizeof(Value)) Run { Value at[count]; };
-
-template <int count> __device__ inline void read_run(Sample* to, const Sample* from) {
-    constexpr int width = 16 / sizeof(Sample);
-    if constexpr (count >= width && width > 1) {
-        Run<Sample, width> run = *(const Run<Sample, width>*)from;
-#pragma unroll
-        for (int i = 0; i < width; i++) to[i] = run.at[i];
-        read_run<count - width>(to + width, from + width);
-    } else if constexpr (count >= 2 && width == 4) {
-        Run<Sample, 2> run = *(const Run<Sample, 2>*)from;
-        to[0] = run.at[0];
-        to[1] = run.at[1];
-        read_run<count - 2>(to + 2, from + 2);
-    } else if constexpr (count > 0) {
-        to[0] = from[0];
-        read_run<count - 1>(to + 1, from + 1);
     }
 }
 
@@ -367,6 +339,7 @@ extern "C" __global__ void correlate_windows(const Storage* __restrict__ x, Resu
                                              (left + rest % columns) * geometry.column_weights];
                 }
 #endif
+                await_copies();
                 __syncthreads();
                 for (int of = 0; active && of < planes; of++) {
                     int tap = p - of;
