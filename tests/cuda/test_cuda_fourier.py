@@ -260,6 +260,18 @@ def test_samples_near_the_largest_number_do_not_overflow_on_the_way(dtype, size,
         assert_close(actual[row].astype(wide) / factor, expected, tolerance=bound, case=row)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "sample", "weight"), [("float32", 2.0**32, 2.0**90), ("float64", 2.0**410, 2.0**600)]
+)
+def test_large_samples_and_large_weights_together(dtype, sample, weight, rng):
+    """Both are scaled down, by more than one number can tell; the results are ordinary ones."""
+    x, kernel = image_of(rng, (60,), dtype), rng.normal(size=7)
+    spans = (span_of(0, 60, 7, "wrap"),)
+    plain = Device().run(x, kernel, spans, (72,))
+    scaled = Device().run(x * np.asarray(sample, dtype), kernel * weight, spans, (72,))
+    assert np.array_equal(scaled / np.asarray(weight, dtype) / np.asarray(sample, dtype), plain)
+
+
 @pytest.mark.parametrize("size", [1e-44, 1e-30, 1e30, 1e38, 1e200])
 def test_weights_of_any_size_lose_nothing_on_the_way(size, rng):
     """Samples bring the result back to where numbers are; 1e200 is beyond single precision, and so is the result."""
@@ -281,15 +293,15 @@ def test_weights_of_any_size_lose_nothing_on_the_way(size, rng):
 @pytest.mark.parametrize("size", [1.0, 1e35])
 def test_kernels_on_the_device_are_not_looked_at(dtype, weights, size, rng):
     """Not even for their scale or their zeros: what the host finds out of others, kernels do here."""
-    x = image_of(rng, (3, 50, 9), dtype)
-    x[1, 30, 3] = np.nan
-    kernel = rng.normal(size=(40, 2)) * (rng.random((40, 2)) < 0.5) * size
+    x = image_of(rng, (3, 9, 50), dtype)
+    x[1, 3, 30] = np.nan
+    kernel = rng.normal(size=(2, 40)) * (rng.random((2, 40)) < 0.5) * size
     if weights == "complex":
-        kernel = kernel + 1j * rng.normal(size=(40, 2)) / 7
+        kernel = kernel + 1j * rng.normal(size=(2, 40)) / 7
     kind = {"float32": {"float": "float32", "complex": "complex64"}}.get(dtype, {"float": "float64"})
     kernel = kernel.astype(kind.get(weights, "complex128")).view(DeviceKernel)
-    spans = span_of(1, 50, 40, "reflect"), span_of(2, 9, 2, "constant")
-    device = assert_fourier(x, kernel, spans, (96, 12), cval=0.5)
+    spans = span_of(1, 9, 2, "constant"), span_of(2, 50, 40, "reflect")
+    device = assert_fourier(x, kernel, spans, (12, 96), cval=0.5)
     assert "pack" in device.kernels()
     assert len(spectra.spectrum_cache) == 0
 
