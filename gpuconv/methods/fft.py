@@ -88,11 +88,18 @@ def fourier_estimate(problem: Problem, lengths: tuple[int, ...], count: int) -> 
     together = 1
     if len(lengths) == 1 and not split and rate is RATES["numpy"]:
         together = max(min(blocks_together(max(batches, 1), samples), count), 1)
+    dtype = "float64" if problem.exact else problem.working_dtype
+    if on_cuda:
+        # Here, since backends are loaded when they are asked for.
+        from gpuconv.backends.cuda.fourier_blocks import block_bytes, tiles_together
+
+        last = problem.spans[-1]
+        together = tiles_together(batches, lengths, dtype, -(-last.count // (lengths[-1] - last.taps + 1)))
     transforms = count * batches * (1 + kernels) + kernels
     butterfly = rate.butterfly
     if count > 1 and len(lengths) > 1 and rate is RATES["numpy"]:
         butterfly = butterfly * BLOCK_SHARE // 100
-    if 2 * samples * itemsize * batches <= rate.cache:  # the block and the work area of its transform
+    if 2 * samples * itemsize * batches * together <= rate.cache:  # the block and the work area of its transform
         butterfly = butterfly * CACHED_SHARE // 100
     cost = transforms * samples * logs * butterfly * (itemsize // 4) + 10 * rate.call * -(-count // together)
     cost //= rate.parts
@@ -101,12 +108,8 @@ def fourier_estimate(problem: Problem, lengths: tuple[int, ...], count: int) -> 
     memory = (5 + (count > 1)) * block + 3 * kernels * samples * itemsize
     memory += cast_memory(problem) + result_memory(problem)
     if on_cuda:
-        # Here, since backends are loaded when they are asked for.
-        from gpuconv.backends.cuda.fourier_blocks import block_bytes
-
         # In place, beyond the ends of an axis and between dtypes without copies.
-        dtype = "float64" if problem.exact else problem.working_dtype
-        memory = block_bytes(batches, lengths, dtype, kernels, not problem.exact)
+        memory = block_bytes(batches * together, lengths, dtype, kernels, not problem.exact)
         memory += problem.outputs * ITEMSIZE[problem.rule.result]
     elif count == 1:
         cost += extension_cost(problem)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gpuconv.backends import generic
-from gpuconv.backends.cuda import cufft, fourier, fourier_launches, spectra
+from gpuconv.backends.cuda import cufft, fourier, fourier_blocks, fourier_launches, spectra
 from gpuconv.backends.cuda.launch import Kinds
 from gpuconv.backends.cuda.runtime import use_runtime
 from gpuconv.core.boundary import BOUNDARIES, Span, extend_all
@@ -139,6 +139,25 @@ def test_blocks_of_a_line_leave_no_seams(dtype, shape, lengths, rng):
     for boundary, first, count in (("reflect", -4, 50), ("constant", -4, 54), ("mirror", 0, 46), ("wrap", 20, 17)):
         spans = (span_of(axis, 50, 5, boundary, first=first, count=count),)
         assert_fourier(x, rng.normal(size=5), spans, lengths, cval=-1.5, case=(boundary, first))
+
+
+@pytest.mark.parametrize("together", [1, 2000, 2**25])
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_blocks_of_the_last_axis_are_transformed_together(together, dtype, rng, monkeypatch):
+    """As many as fit into some bytes: all of them, some and the rest, or one after another."""
+    monkeypatch.setattr(fourier_blocks, "TOGETHER_BYTES", together)
+    for shape, axes in (((3, 200), (1,)), ((200, 3), (0,)), ((20, 200), (0, 1)), ((2, 200, 5), (1,))):
+        x = image_of(rng, shape, dtype)
+        if dtype == "float32":
+            x[tuple(size // 2 for size in shape)] = np.nan
+        taps = [5 if shape[axis] == 200 else 3 for axis in axes]
+        spans = [span_of(axis, shape[axis], n, "reflect") for axis, n in zip(axes, taps, strict=True)]
+        lengths = [20 if shape[axis] == 200 else 24 for axis in axes]
+        device = assert_fourier(x, rng.normal(size=taps), spans, lengths, case=(shape, axes))
+        crops = device.kernels().count("crop")
+        # 13 blocks of 16 outputs
+        assert crops == (13 if together == 1 else 1 if together == 2**25 else crops)
+        assert crops <= 13
 
 
 @pytest.mark.parametrize("lengths", [(5, 6, 8), (8, 9, 10), (24, 5, 32)])
@@ -363,7 +382,7 @@ def test_no_more_memory_is_taken_than_was_counted(rng):
             cut = work.whole((32, 48))
             counted = cut.bytes - (2 if cut.block.is_real else 1) * cut.block.bytes
         # Flags, and the one that nobody looks at, are left out of the count.
-        assert sum(taken) - y.nbytes <= counted + 4 * (cut.entries + 1) + 64
+        assert sum(taken) - y.nbytes <= counted + 4 * (cut.block.entries + 1) + 64
 
 
 def test_blocks_count_in_two_words_up_to_the_largest_launch():
