@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import reduce
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -255,6 +256,7 @@ def measured_rates(result: dict[str, Any]) -> Rates:
 def as_code(result: dict[str, Any]) -> str:
     """The measured constants as the line of the planner's table that they belong in."""
     current, measured = costs.RATES[result["library"]], result["measured"]
-    values = [measured.get(field.name, getattr(current, field.name)) for field in fields(Rates)[:-1]]
+    names = list(takewhile(lambda name: name != "source", (field.name for field in fields(Rates))))
+    values = [measured.get(name, getattr(current, name)) for name in names]
     written = ", ".join(f"{value:_}" if value > 99_999 else str(value) for value in values)
     return f'"{result["library"]}": Rates({written}, _MEASURED),'

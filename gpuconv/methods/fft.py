@@ -89,12 +89,19 @@ def fourier_estimate(problem: Problem, lengths: tuple[int, ...], count: int) -> 
     together = 1
     if len(lengths) == 1 and not split and rate is RATES["numpy"]:
         together = max(min(blocks_together(max(batches, 1), samples), count), 1)
+    dtype = "float64" if problem.exact else problem.working_dtype
+    if on_cuda:
+        # Here, since backends are loaded when they are asked for.
+        from gpuconv.backends.cuda.fourier_blocks import block_bytes, tiles_together
+
+        last = problem.spans[-1]
+        together = tiles_together(batches, lengths, dtype, -(-last.count // (lengths[-1] - last.taps + 1)))
     transforms = count * batches * (1 + kernels) + kernels
     share, calls = 100, 10
     if rate is RATES["numpy"]:
         share = _share(len(lengths), count, batches, samples * itemsize)
         calls = 6 + 5 * len(lengths)
-    elif 2 * samples * itemsize * batches <= rate.cache:  # the block and the work area of its transform
+    elif 2 * samples * itemsize * batches * together <= rate.cache:  # the block and the work area of its transform
         share = CACHED_SHARE
     butterflies = transforms * samples * logs * (itemsize // 4)
     cost = butterflies * rate.butterfly * share // 100 + calls * rate.call * -(-count // together)
@@ -104,12 +111,8 @@ def fourier_estimate(problem: Problem, lengths: tuple[int, ...], count: int) -> 
     memory = (5 + (count > 1)) * block + 3 * kernels * samples * itemsize
     memory += cast_memory(problem) + result_memory(problem)
     if on_cuda:
-        # Here, since backends are loaded when they are asked for.
-        from gpuconv.backends.cuda.fourier_blocks import block_bytes
-
         # In place, beyond the ends of an axis and between dtypes without copies.
-        dtype = "float64" if problem.exact else problem.working_dtype
-        memory = block_bytes(batches, lengths, dtype, kernels, not problem.exact)
+        memory = block_bytes(batches * together, lengths, dtype, kernels, not problem.exact)
         memory += problem.outputs * ITEMSIZE[problem.rule.result]
     elif count == 1:
         cost += extension_cost(problem)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gpuconv.backends import generic
-from gpuconv.backends.cuda import cufft, fourier, fourier_launches, spectra
+from gpuconv.backends.cuda import cufft, fourier, fourier_blocks, fourier_launches, spectra
 from gpuconv.backends.cuda.launch import Kinds
 from gpuconv.backends.cuda.runtime import use_runtime
 from gpuconv.core.boundary import BOUNDARIES, Span, extend_all
@@ -141,6 +141,25 @@ def test_blocks_of_a_line_leave_no_seams(dtype, shape, lengths, rng):
         assert_fourier(x, rng.normal(size=5), spans, lengths, cval=-1.5, case=(boundary, first))
 
 
+@pytest.mark.parametrize("together", [1, 2000, 2**25])
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_blocks_of_the_last_axis_are_transformed_together(together, dtype, rng, monkeypatch):
+    """As many as fit into some bytes: all of them, some and the rest, or one after another."""
+    monkeypatch.setattr(fourier_blocks, "TOGETHER_BYTES", together)
+    for shape, axes in (((3, 200), (1,)), ((200, 3), (0,)), ((20, 200), (0, 1)), ((2, 200, 5), (1,))):
+        x = image_of(rng, shape, dtype)
+        if dtype == "float32":
+            x[tuple(size // 2 for size in shape)] = np.nan
+        taps = [5 if shape[axis] == 200 else 3 for axis in axes]
+        spans = [span_of(axis, shape[axis], n, "reflect") for axis, n in zip(axes, taps, strict=True)]
+        lengths = [20 if shape[axis] == 200 else 24 for axis in axes]
+        device = assert_fourier(x, rng.normal(size=taps), spans, lengths, case=(shape, axes))
+        crops = device.kernels().count("crop")
+        # 13 blocks of 16 outputs
+        assert crops == (13 if together == 1 else 1 if together == 2**25 else crops)
+        assert crops <= 13
+
+
 @pytest.mark.parametrize("lengths", [(5, 6, 8), (8, 9, 10), (24, 5, 32)])
 def test_blocks_of_three_axes_leave_no_seams(lengths, rng):
     x = image_of(rng, (10, 2, 11, 12), "float32")
@@ -260,6 +279,18 @@ def test_samples_near_the_largest_number_do_not_overflow_on_the_way(dtype, size,
         assert_close(actual[row].astype(wide) / factor, expected, tolerance=bound, case=row)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "sample", "weight"), [("float32", 2.0**32, 2.0**90), ("float64", 2.0**410, 2.0**600)]
+)
+def test_large_samples_and_large_weights_together(dtype, sample, weight, rng):
+    """Both are scaled down, by more than one number can tell; the results are ordinary ones."""
+    x, kernel = image_of(rng, (60,), dtype), rng.normal(size=7)
+    spans = (span_of(0, 60, 7, "wrap"),)
+    plain = Device().run(x, kernel, spans, (72,))
+    scaled = Device().run(x * np.asarray(sample, dtype), kernel * weight, spans, (72,))
+    assert np.array_equal(scaled / np.asarray(weight, dtype) / np.asarray(sample, dtype), plain)
+
+
 @pytest.mark.parametrize("size", [1e-44, 1e-30, 1e30, 1e38, 1e200])
 def test_weights_of_any_size_lose_nothing_on_the_way(size, rng):
     """Samples bring the result back to where numbers are; 1e200 is beyond single precision, and so is the result."""
@@ -281,15 +312,15 @@ def test_weights_of_any_size_lose_nothing_on_the_way(size, rng):
 @pytest.mark.parametrize("size", [1.0, 1e35])
 def test_kernels_on_the_device_are_not_looked_at(dtype, weights, size, rng):
     """Not even for their scale or their zeros: what the host finds out of others, kernels do here."""
-    x = image_of(rng, (3, 50, 9), dtype)
-    x[1, 30, 3] = np.nan
-    kernel = rng.normal(size=(40, 2)) * (rng.random((40, 2)) < 0.5) * size
+    x = image_of(rng, (3, 9, 50), dtype)
+    x[1, 3, 30] = np.nan
+    kernel = rng.normal(size=(2, 40)) * (rng.random((2, 40)) < 0.5) * size
     if weights == "complex":
-        kernel = kernel + 1j * rng.normal(size=(40, 2)) / 7
+        kernel = kernel + 1j * rng.normal(size=(2, 40)) / 7
     kind = {"float32": {"float": "float32", "complex": "complex64"}}.get(dtype, {"float": "float64"})
     kernel = kernel.astype(kind.get(weights, "complex128")).view(DeviceKernel)
-    spans = span_of(1, 50, 40, "reflect"), span_of(2, 9, 2, "constant")
-    device = assert_fourier(x, kernel, spans, (96, 12), cval=0.5)
+    spans = span_of(1, 9, 2, "constant"), span_of(2, 50, 40, "reflect")
+    device = assert_fourier(x, kernel, spans, (12, 96), cval=0.5)
     assert "pack" in device.kernels()
     assert len(spectra.spectrum_cache) == 0
 
@@ -351,7 +382,7 @@ def test_no_more_memory_is_taken_than_was_counted(rng):
             cut = work.whole((32, 48))
             counted = cut.bytes - (2 if cut.block.is_real else 1) * cut.block.bytes
         # Flags, and the one that nobody looks at, are left out of the count.
-        assert sum(taken) - y.nbytes <= counted + 4 * (cut.entries + 1) + 64
+        assert sum(taken) - y.nbytes <= counted + 4 * (cut.block.entries + 1) + 64
 
 
 def test_blocks_count_in_two_words_up_to_the_largest_launch():

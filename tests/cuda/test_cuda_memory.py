@@ -13,7 +13,7 @@ import pytest
 import gpuconv
 from gpuconv.backends import generic
 from gpuconv.backends.cuda import cufft, fourier, spectra
-from gpuconv.backends.cuda.fourier_blocks import Cut, budget, chunks, first_cut
+from gpuconv.backends.cuda.fourier_blocks import TOGETHER_BYTES, Cut, budget, chunks, first_cut, tiles_together
 from gpuconv.backends.cuda.runtime import use_runtime
 from gpuconv.core.frequencies import fast_length
 from gpuconv.errors import OutOfMemoryError
@@ -56,6 +56,25 @@ def test_halving_takes_the_batch_first_then_the_longest_axis_and_ends():
     last = found[-1]
     for size, taps, length in zip(last.sizes, last.taps, last.lengths, strict=True):
         assert fast_length(-(-size // 2) + taps - 1) >= length
+
+
+def test_blocks_of_a_long_line_go_one_by_one_before_they_get_shorter():
+    line = Cut(2, (1024,), (101,), (10**6,), "float32", tiles=100)
+    assert line.bytes > 50 * Cut(2, (1024,), (101,), (10**6,), "float32").bytes
+    found = list(halvings(line))
+    assert [(cut.tiles, cut.entries) for cut in found[:9]] == [
+        *((tiles, 2) for tiles in (100, 50, 25, 13, 7, 4, 2, 1)),
+        (1, 1),
+    ]
+    assert {cut.lengths for cut in found[:9]} == {(1024,)}
+
+
+def test_as_many_blocks_go_together_as_fill_some_bytes():
+    one = cufft.Block(3, (500,), "float32").bytes
+    for tiles in (1, 7, 10**6):
+        together = tiles_together(3, (500,), "float32", tiles)
+        assert together == min(tiles, TOGETHER_BYTES // one)
+    assert tiles_together(1, (2**28,), "complex128", 5) == 1
 
 
 def test_the_first_cut_is_the_largest_that_fits():

@@ -129,6 +129,15 @@ def test_transforms_are_planned_with_the_rates_of_our_own_kernels(card):
     assert estimate.cost < direct.estimate(problem).cost
 
 
+def test_blocks_of_a_long_line_are_started_together(card):
+    """64 million samples under 4097 taps: a thousand blocks cost no more than one transform, in a third of memory."""
+    problem = posed((2**26,), (4097,))
+    estimate = overlap.estimate(problem)
+    assert estimate.cost < 1.05 * fft.estimate(problem).cost
+    assert estimate.memory < fft.estimate(problem).memory / 3
+    assert overlap.block_count(problem, estimate.lengths) > 200
+
+
 def test_a_block_in_the_cache_is_cheaper(card):
     problem = posed((1024, 1024), (31, 31))
     with_cache = fft.estimate(problem).cost

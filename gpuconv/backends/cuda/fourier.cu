@@ -40,7 +40,9 @@ __device__ inline uint32 ballot(bool vote) { return __ballot_sync(0xffffffffu, v
 
 // How an array outside (x, y, a kernel) and a block inside lie: `fourier_launches.py` fills it in.
 struct Layout {
-    int64 entries, start;          // of this launch, and where the first of them stands in the whole batch
+    int64 entries, start;          // of this launch, and where the first of its images stands in the whole batch
+    int64 images, step, total;     // entry e is tile e / images of image e % images: tiles follow each other by `step`
+                                   // outputs on the last axis, of `total`
     int64 batch[4], batch_stride[4];
     int64 stride[3];               // of the transformed axes, outside
     int64 rows[2], columns;        // of an entry that are gone through
@@ -59,7 +61,7 @@ struct Run {
 };
 
 __device__ inline int64 entry_outside(const Layout& at, int64 entry) {
-    int64 position = at.start + entry, outside = 0;
+    int64 position = at.start + entry % at.images, outside = 0;
 #pragma unroll 1
     for (int axis = 3; axis > 0; --axis) {
         if (at.batch[axis] == 1) continue;
@@ -68,6 +70,9 @@ __device__ inline int64 entry_outside(const Layout& at, int64 entry) {
     }
     return outside + position * at.batch_stride[0];
 }
+
+// The first output of the entry's tile on the last axis.
+__device__ inline int64 tile_begin(const Layout& at, int64 entry) { return entry / at.images * at.step; }
 
 // False for the warps behind the last run. The launcher keeps the number of runs below 2^31.
 __device__ inline bool find_run(const Layout& at, int length, Run& run) {
@@ -156,8 +161,9 @@ extern "C" __global__ void gather(const Storage* __restrict__ x, Sample* __restr
         outside = outside || source < 0;
         line += source * at.stride[axis];
     }
-    const int64 count = given ? smaller<int64>(smaller<int64>(at.given[2] - run.column, RUN), at.columns - run.column) : 0;
-    const int64 begin = at.first[2] + run.column;
+    const int64 tile = tile_begin(at, run.entry), left = smaller(at.given[2] - tile, at.columns) - run.column;
+    const int64 count = given ? smaller<int64>(left, RUN) : 0;
+    const int64 begin = at.first[2] + tile + run.column;
     const bool inside = count > 0 && all_inside(begin, count, at.size[2]);
     const int lane = threadIdx.x % LANES;
     Sample* target = block + run_inside(at, run);
@@ -260,9 +266,10 @@ extern "C" __global__ void crop(const Sample* __restrict__ block, const Sample* 
     if (kernel_checked && (kernel_flag[0] & LARGE)) exponent += Scaling<Part>::down;
     // In two halves: neither can leave the range of numbers on the way to a result that does not.
     const Part low = power_of_two(Part(), exponent / 2), high = power_of_two(Part(), exponent - exponent / 2);
-    const int64 from = run_inside(at, run);
-    Result* target = y + run.outside + run.row[0] * at.stride[0] + run.row[1] * at.stride[1];
-    for (int column = threadIdx.x % LANES; column < RUN && run.column + column < at.columns; column += LANES) {
+    const int64 from = run_inside(at, run), tile = tile_begin(at, run.entry);
+    const int64 columns = smaller(at.columns, at.total - tile);
+    Result* target = y + run.outside + run.row[0] * at.stride[0] + run.row[1] * at.stride[1] + tile * at.stride[2];
+    for (int column = threadIdx.x % LANES; column < RUN && run.column + column < columns; column += LANES) {
         Sample value = times(times(times(block[from + column], reciprocal), low), high);
         Result* place = target + (run.column + column) * at.stride[2];
         Sample imaginary = zero<Sample>();
@@ -331,11 +338,12 @@ extern "C" __global__ void mark(Result* __restrict__ y, const uint32* __restrict
             found |= seen(low | high << 32, taps[step]);
         }
     }
-    Result* target = y + entry_outside(at, entry) + row0 * at.stride[0] + row1 * at.stride[1];
+    const int64 tile = tile_begin(at, entry), columns = smaller(at.columns, at.total - tile);
+    Result* target = y + entry_outside(at, entry) + row0 * at.stride[0] + row1 * at.stride[1] + tile * at.stride[2];
     const Part nothing = zero<Part>();
     const Result marked = convert<Result>(nothing / nothing);
 #pragma unroll 1
-    for (int bit = 0; bit < LANES && word * LANES + bit < at.columns; ++bit)
+    for (int bit = 0; bit < LANES && word * LANES + bit < columns; ++bit)
         if (found >> bit & 1u) target[(int64)(word * LANES + bit) * at.stride[2]] = marked;
 }
 #endif

@@ -15,9 +15,10 @@ import numpy as np
 
 from gpuconv.backends import cupy_plans
 from gpuconv.backends.cuda import cufft, fourier_launches, runtime
-from gpuconv.backends.cuda.fourier_blocks import Cut, budget, chunks, first_cut
-from gpuconv.backends.cuda.fourier_launches import ALL, BATCH_AXES, NOTHING, Box, Memory, Outside, Scale
-from gpuconv.backends.cuda.launch import Kinds, collapse, element_strides, memory_order
+from gpuconv.backends.cuda.cufft import Block
+from gpuconv.backends.cuda.fourier_blocks import Cut, budget, chunks, first_cut, tiles_together
+from gpuconv.backends.cuda.fourier_launches import ALL, BATCH_AXES, NOTHING, Box, Memory, Outside, Scale, Tiles
+from gpuconv.backends.cuda.launch import Kinds, ceil_div, collapse, element_strides, memory_order
 from gpuconv.backends.cuda.spectra import Spectrum, spectrum_cache, spectrum_of
 from gpuconv.backends.memory import memory_limit
 from gpuconv.core.arguments import refusal
@@ -109,7 +110,9 @@ class Work:
         """All of it in one block, as far as `lengths` reach."""
         taps = tuple(span.taps for span in self.spans)
         counts = tuple(span.count for span in self.spans)
-        return Cut(self.entries, lengths, taps, counts, self.dtype, 1 + self.twice, self.checked)
+        along = ceil_div(counts[-1], lengths[-1] - taps[-1] + 1)
+        tiles = tiles_together(self.entries, lengths, self.dtype, along)
+        return Cut(self.entries, lengths, taps, counts, self.dtype, 1 + self.twice, self.checked, tiles)
 
 
 def _allocated(x: Any, spans: Sequence[Span], dtype: str) -> Any:
@@ -202,11 +205,14 @@ def _run(work: Work, cut: Cut) -> None:
     spectrum = spectrum_of(work.kernel, cut.block, marked=work.checked)
     memory = _memory(work, cut, spectrum)
     execution = runtime.current()
-    for part in blocks(work.spans, cut.sizes):
+    *others, last = cut.sizes
+    for part in blocks(work.spans, (*others, last * cut.tiles)):
+        count = ceil_div(part[-1].count, last)
         for start, entries in chunks(work.entries, cut.entries):
             if work.checked:
                 execution.launch(fourier_launches.clear(memory.flags, memory.types))
-            _run_block(work, cut.block.with_entries(entries), part, start, memory, spectrum)
+            block = cut.block.with_entries(entries * count)
+            _run_block(work, block, part, Tiles(count, last, start), memory, spectrum)
 
 
 def _memory(work: Work, cut: Cut, spectrum: Spectrum) -> Memory:
@@ -221,14 +227,16 @@ def _memory(work: Work, cut: Cut, spectrum: Spectrum) -> Memory:
     return Memory(types, spectra, second, flags, flags if spectrum.flag is None else spectrum.flag, mask)
 
 
-def _run_block(work: Work, block: Any, part: Sequence[Span], start: int, memory: Memory, spectrum: Spectrum) -> None:
-    """One block: `part` of the spans, and the entries of the batch from `start`."""
+def _run_block(
+    work: Work, block: Block, part: Sequence[Span], tiles: Tiles, memory: Memory, spectrum: Spectrum
+) -> None:
+    """One block: `part` of the spans in `tiles`."""
     launch, transforms = runtime.current().launch, cufft.current()
     memory = memory.of(block)
-    inward = fourier_launches.layout(block, work.inward, Box(block.lengths, (0,) * len(part)), part, start)
-    counts = tuple(span.count for span in part)
+    inward = fourier_launches.layout(block, work.inward, Box(block.lengths, (0,) * len(part)), part, tiles)
+    counts = (*(span.count for span in part[:-1]), min(part[-1].count, tiles.step))
     box = Box(counts, tuple(span.taps - 1 for span in part))
-    outward = fourier_launches.layout(block, work.outward, box, part, start)
+    outward = fourier_launches.layout(block, work.outward, box, part, tiles)
     # The whole of y, seen from the first output of this part.
     y = work.y[tuple(_from(work, part, axis) for axis in range(work.y.ndim))]
     launch(fourier_launches.gather(work.x, memory, work.fill, inward, block, ALL if work.checked else NOTHING))

@@ -13,11 +13,14 @@ from gpuconv.core.frequencies import fast_length
 
 # Free memory is asked for where a call needs more than this part of all there is; below, running out is answered.
 ASKED_FROM = 8
+# Bytes of blocks that are transformed together: a good part of a large card's second-level cache (40 to 60 MiB), and
+# enough work for all of its multiprocessors. Not measured.
+TOGETHER_BYTES = 2**25
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Blocks of one call: `entries` of the batch at a time, each in transforms of `lengths` samples.
+    """Blocks of one call: `entries` of the batch at a time, `tiles` of the last axis, in transforms of `lengths`.
 
     Attributes
     ----------
@@ -30,6 +33,8 @@ class Cut:
         2 where a complex kernel meets real samples, else 1.
     checked : bool
         True where a bit is kept for every sample, that says whether it is finite.
+    tiles : int
+        Blocks along the last axis that are transformed together.
     """
 
     entries: int
@@ -39,10 +44,11 @@ class Cut:
     dtype: str
     kernels: int = 1
     checked: bool = True
+    tiles: int = 1
 
     @property
     def block(self) -> Block:
-        return Block(self.entries, self.lengths, self.dtype)
+        return Block(self.entries * self.tiles, self.lengths, self.dtype)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -52,10 +58,12 @@ class Cut:
     @property
     def bytes(self) -> int:
         """What one block needs beside input and result."""
-        return block_bytes(self.entries, self.lengths, self.dtype, self.kernels, self.checked)
+        return block_bytes(self.block.entries, self.lengths, self.dtype, self.kernels, self.checked)
 
     def halved(self) -> Cut | None:
-        """The next smaller one; None if there is none. Entries first: they share nothing that would be done twice."""
+        """The next smaller one; None if there is none. Tiles and entries first: nothing is done twice for that."""
+        if self.tiles > 1:
+            return replace(self, tiles=ceil_div(self.tiles, 2))
         if self.entries > 1:
             return replace(self, entries=ceil_div(self.entries, 2))
         # Then the axis on which blocks waste least: longest compared to its taps.
@@ -74,6 +82,11 @@ def block_bytes(entries: int, lengths: tuple[int, ...], dtype: str, kernels: int
     mask = entries * prod(lengths[:-1]) * ceil_div(lengths[-1], 32) * 4 if checked else 0
     work_areas = 2 if block.is_real else 1
     return (kernels + work_areas) * block.bytes + kernels * single + mask
+
+
+def tiles_together(entries: int, lengths: tuple[int, ...], dtype: str, tiles: int) -> int:
+    """How many of `tiles` blocks along the last axis are transformed in one go: as many as fill a cache."""
+    return max(min(TOGETHER_BYTES // Block(entries, lengths, dtype).bytes, tiles), 1)
 
 
 def first_cut(whole: Cut, budget: int | None) -> Cut:

@@ -52,8 +52,17 @@ class Box:
     shift: tuple[int, ...]
 
 
-def layout(block: Block, outside: Outside, box: Box, spans: Sequence[Span], start: int = 0) -> np.ndarray:
-    """The struct Layout of ``fourier.cu``: `start` is the first entry of the block among the whole batch.
+@dataclass(frozen=True)
+class Tiles:
+    """How many blocks follow each other on the last axis in one batch, by how many outputs, and the first image."""
+
+    count: int = 1
+    step: int = 0
+    start: int = 0
+
+
+def layout(block: Block, outside: Outside, box: Box, spans: Sequence[Span], tiles: Tiles) -> np.ndarray:
+    """The struct Layout of ``fourier.cu``: the block's entries are images, times tiles.
 
     `spans` say what gather reads and how many taps there are.
     """
@@ -62,7 +71,8 @@ def layout(block: Block, outside: Outside, box: Box, spans: Sequence[Span], star
     lengths = _three(block.lengths, 1)
     counts = _three(box.counts, 1)
     numbers = [
-        *(block.entries, start),
+        *(block.entries, tiles.start),
+        *(block.entries // tiles.count, tiles.step, spans[-1].count),
         *(count for count, _ in batch),
         *(stride for _, stride in batch),
         *_three(outside.strides, 0),

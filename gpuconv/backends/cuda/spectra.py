@@ -12,7 +12,7 @@ import numpy as np
 from gpuconv.backends.byte_cache import ByteCache
 from gpuconv.backends.cuda import cufft, fourier_launches, runtime
 from gpuconv.backends.cuda.cufft import Block
-from gpuconv.backends.cuda.fourier_launches import Box, Memory, Outside
+from gpuconv.backends.cuda.fourier_launches import Box, Memory, Outside, Tiles
 from gpuconv.backends.cuda.launch import ceil_div
 from gpuconv.core.boundary import Span
 from gpuconv.core.dtypes import complex_of, is_complex, is_integer, real_of
@@ -119,7 +119,7 @@ def _types(kernel: Any, block: Block) -> tuple[tuple[str, str], ...]:
 def _kernel_layout(kernel: Any, block: Block) -> np.ndarray:
     spans = [Span(axis, taps, taps, 0, 1, "constant") for axis, taps in enumerate(kernel.shape)]
     box = Box(block.lengths, (0,) * kernel.ndim)
-    return fourier_launches.layout(block, Outside.of_kernel(kernel), box, spans)
+    return fourier_launches.layout(block, Outside.of_kernel(kernel), box, spans, Tiles())
 
 
 def _transformed(parts: Sequence[Any], block: Block, flag: Any) -> tuple[Any, ...]:
