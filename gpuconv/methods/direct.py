@@ -17,6 +17,7 @@ from gpuconv.methods.costs import (
     compiled_rates,
     extension_cost,
     extension_memory,
+    line_cost,
     rates,
     result_memory,
     scratch_memory,
@@ -41,12 +42,11 @@ def estimate(problem: Problem) -> Estimate:
     if compiled is not None:
         memory = cast_memory(problem) + result_memory(problem) + block_memory(problem)
         return Estimate(_compiled_cost(problem, compiled), memory, local_bound(problem, taps))
-    per_product = rate.line_product if len(problem.spans) == 1 else rate.product
-    cost = (
-        problem.outputs * taps * per_product * width(problem)
-        + rate.call * (1 + rate.calls_per_tap * taps)
-        + extension_cost(problem)
-    )
+    if len(problem.spans) == 1:
+        cost = line_cost(problem, problem.outputs, taps)
+    else:
+        cost = problem.outputs * taps * rate.product * width(problem) + rate.call * (1 + rate.calls_per_tap * taps)
+    cost += extension_cost(problem)
     memory = cast_memory(problem) + extension_memory(problem) + scratch_memory(problem) + result_memory(problem)
     return Estimate(cost, memory, local_bound(problem, taps))
 

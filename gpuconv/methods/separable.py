@@ -19,11 +19,10 @@ from gpuconv.methods.costs import (
     compiled_rates,
     extension_cost,
     extension_memory,
-    rates,
+    line_cost,
     result_memory,
     scratch_memory,
     sweep_cost,
-    width,
 )
 from gpuconv.methods.direct import local_bound
 
@@ -143,19 +142,18 @@ def why_not(problem: Problem) -> str | None:
 
 
 def estimate(problem: Problem) -> Estimate:
-    rate = rates(problem)
     shape = list(problem.extended_shape)
-    products = calls = 0
+    products = passes = 0
     for span in problem.spans:
         shape[span.axis] = span.count
         size = 1
         for n in shape:
             size *= n
         products += size * span.taps
-        calls += 1 + rate.calls_per_tap * span.taps
+        passes += line_cost(problem, size, span.taps)
     terms = problem.kernel.rank or 1
     compiled = compiled_rates(problem, terms * problem.outputs * sum(span.taps for span in problem.spans))
-    cost = terms * (products * rate.line_product * width(problem) + calls * rate.call) + extension_cost(problem)
+    cost = terms * passes + extension_cost(problem)
     if compiled is not None:
         cost = sweep_cost(problem, compiled, terms * products, len(problem.spans) - 1)
     # Two passes' arrays and the sum of terms; complex passes are real ones on parts, copied in and out.

@@ -1,6 +1,16 @@
 """NumPy arrays: SciPy's compiled loops for small work, loops of our own for the rest. All of it on one screen."""
 
-from gpuconv.backends.cpu import channels, fourier, lines, polyphase, separable, stencil, transforms, tridiagonal, windows
+from gpuconv.backends.cpu import (
+    channels,
+    fourier,
+    lines,
+    polyphase,
+    separable,
+    stencil,
+    transforms,
+    tridiagonal,
+    windows,
+)
 from gpuconv.backends.registry import Implementation
 from gpuconv.core.problem import Problem
 

@@ -97,9 +97,7 @@ def _channel_sum(kind: Any) -> Callable[..., None]:
         size = samples * width
         start = 0
         while start + TILE_BYTES <= size:
-            _whole_tile(
-                kind, weights, count, together, destination + start, pitch, distances, source + start, rows
-            )
+            _whole_tile(kind, weights, count, together, destination + start, pitch, distances, source + start, rows)
             start += TILE_BYTES
         while start < size:
             at = min(start, size - REGISTER_BYTES)

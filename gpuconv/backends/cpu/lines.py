@@ -1,6 +1,7 @@
 """Along one axis: SciPy's compiled loop for small work, loops compiled for this machine for the rest.
 
-SciPy's loop sums in double precision, whatever the dtype.
+SciPy's loop sums in double precision, whatever the dtype. Where there is no compiler, large work with many taps is done
+as matrix products.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ _DOUBLE_EPSILON = 2.0**-52
 def correlate_axis(x: np.ndarray, taps: np.ndarray, spans: tuple[Span], cval: Any) -> np.ndarray:
     """``y[i] = sum_j taps[j] x~[first + i + j]`` along the axis of the only span."""
     (span,) = spans
-    if compiled.why_not(prod(output_shape(x.shape, spans)) * taps.size, x.dtype) is None:
+    work = prod(output_shape(x.shape, spans)) * taps.size
+    if compiled.why_not(work, x.dtype) is None:
         return correlate_large(x, taps, span, cval)
     if is_complex(taps.dtype.name) or is_complex(x.dtype.name):
         return _correlate_complex(x, taps, span, cval)
-    if banded.why_not(x, taps, span) is None:
+    if banded.why_not(x.dtype.name, taps.dtype.name, taps.size, work) is None:
         return banded.correlate_banded(x, taps, span, cval, _correlate_scipy)
     return _correlate_scipy(x, taps, span, cval)
 
