@@ -65,6 +65,9 @@ RATES = {
     # sweep reads and writes; transforms are those of "numpy". Windows of float32, 2048^2: 3x3 1.15 ms, 5x5 1.66,
     # 9x9 4.05, 15x15 9.7, 31x31 37; 128^3: 3^3 1.25, 5^3 3.4, 7^3 7.7.
     "numba": Rates(10, 12, 240, 400, 90_000_000, 0, "benchmarks/results/crossover-cpu.json"),
+    # The same without numba: lines of many taps as matrix products. `copy` is a sample of one pass. 2048^2 float32,
+    # both axes, processor time: 17 taps 48 ms, 65 taps 84 ms; FFTs 108 and 120 ms.
+    "products": Rates(560, 40, 240, 2800, 300_000_000, 0, "python -m benchmarks run --subject separable"),
     "array_api_strict": Rates(370, 260, 300, 820, 30_000_000, 2, _MEASURED),
     # These two where arrays are not lent to the engine for NumPy arrays.
     "torch": Rates(140, 140, 170, 470, 6_700_000, 2, _MEASURED),
@@ -150,6 +153,26 @@ def compiled_rates(problem: Problem, products: int, primitive: str) -> Rates | N
     return RATES["numba"] if reason is None else None
 
 
+# What SciPy's loop along an axis does beside the products of a line of NumPy arrays, in products a sample: it copies
+# lines in and out.
+LINE_COPIES = 3
+
+
+def line_cost(problem: Problem, samples: int, taps: int) -> int:
+    """Cost of one pass that gives `samples` outputs along an axis, where compiled loops do not do it."""
+    rate, products, wide = rates(problem), samples * taps, width(problem)
+    if rate is RATES["numpy"]:
+        # Here, since `import gpuconv` is to load no part of SciPy.
+        from gpuconv.backends.cpu import banded
+
+        if banded.why_not(problem.working_dtype, problem.kernel.dtype, taps, products) is None:
+            rate = RATES["products"]
+            return (products * rate.line_product + samples * rate.copy) * wide + rate.call
+        products += samples * LINE_COPIES
+        wide = 2 if is_complex(problem.rule.accumulator) else 1  # SciPy sums all in double precision
+    return (products * rate.line_product * wide + rate.call * (1 + rate.calls_per_tap * taps)) // rate.parts
+
+
 def sweep_cost(problem: Problem, rate: Rates, products: int, sweeps: int) -> int:
     """Cost of `products` of passes along axes on compiled loops, which go `sweeps` times through memory."""
     samples = max(problem.outputs, prod(problem.shape))
@@ -162,23 +185,6 @@ def window_cost(problem: Problem, rate: Rates, products: int) -> int:
     # Rows around a window are read again, more of them the more axes there are. Twice a sweep's start, mostly Python.
     samples = problem.outputs * rate.copy * 5 * (len(problem.spans) - 1) // 8
     return ((products * rate.product + samples) * width(problem) + 2 * rate.call) // rate.parts
-
-
-# What SciPy's loop along an axis does beside the products of a line of NumPy arrays, in products a sample: it copies
-# lines in and out.
-LINE_COPIES = 3
-
-
-def line_products(problem: Problem, samples: int, taps: int) -> int:
-    """Products of a pass along an axis, and what counts as such."""
-    return samples * (taps + LINE_COPIES if rates(problem) is RATES["numpy"] else taps)
-
-
-def line_width(problem: Problem) -> int:
-    """Work per product along an axis relative to real single precision; SciPy's loop sums all in double precision."""
-    if rates(problem) is not RATES["numpy"]:
-        return width(problem)
-    return 2 if is_complex(problem.rule.accumulator) else 1
 
 
 def small_window_cost(problem: Problem, rate: Rates) -> int | None:

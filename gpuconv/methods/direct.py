@@ -15,8 +15,7 @@ from gpuconv.methods.costs import (
     compiled_rates,
     extension_cost,
     extension_memory,
-    line_products,
-    line_width,
+    line_cost,
     rates,
     result_memory,
     scratch_memory,
@@ -43,15 +42,12 @@ def estimate(problem: Problem) -> Estimate:
     if compiled is not None:
         memory = cast_memory(problem, compiled) + result_memory(problem) + block_memory(problem)
         return Estimate(_compiled_cost(problem, compiled), memory, local_bound(problem, taps))
-    cost = _line_cost(problem, rate) if len(problem.spans) == 1 else _window_cost(problem, rate)
+    if len(problem.spans) == 1:
+        cost = line_cost(problem, problem.outputs, taps) + extension_cost(problem)
+    else:
+        cost = _window_cost(problem, rate)
     memory = cast_memory(problem) + extension_memory(problem) + scratch_memory(problem) + result_memory(problem)
     return Estimate(cost, memory, local_bound(problem, taps))
-
-
-def _line_cost(problem: Problem, rate: Rates) -> int:
-    taps = problem.kernel.taps
-    products = line_products(problem, problem.outputs, taps) * rate.line_product * line_width(problem)
-    return (products + rate.call * (1 + rate.calls_per_tap * taps)) // rate.parts + extension_cost(problem)
 
 
 def _window_cost(problem: Problem, rate: Rates) -> int:

@@ -18,9 +18,7 @@ from gpuconv.methods.costs import (
     compiled_rates,
     extension_cost,
     extension_memory,
-    line_products,
-    line_width,
-    rates,
+    line_cost,
     result_memory,
     scratch_memory,
     sweep_cost,
@@ -144,22 +142,19 @@ def why_not(problem: Problem) -> str | None:
 
 
 def estimate(problem: Problem) -> Estimate:
-    rate = rates(problem)
     shape = list(problem.extended_shape)
-    products = passes = calls = 0
+    products = passes = 0
     for span in problem.spans:
         shape[span.axis] = span.count
         size = 1
         for n in shape:
             size *= n
         products += size * span.taps
-        passes += line_products(problem, size, span.taps)
-        calls += 1 + rate.calls_per_tap * span.taps
+        passes += line_cost(problem, size, span.taps)
     terms = problem.kernel.rank or 1
     summed = terms * problem.outputs * sum(span.taps for span in problem.spans)
     compiled = compiled_rates(problem, summed, primitive(problem))
-    cost = terms * (passes * rate.line_product * line_width(problem) + calls * rate.call) // rate.parts
-    cost += extension_cost(problem)
+    cost = terms * passes + extension_cost(problem)
     # Two passes' arrays and the sum of terms; complex passes are real ones on parts, copied in and out.
     arrays = (2 if terms == 1 else 3) + 2 * is_complex(problem.rule.accumulator)
     memory = (

@@ -69,6 +69,11 @@ def correlate_axis(x: np.ndarray, taps: np.ndarray, span: Span, cval: Any, wante
     return result
 
 
+def aligned(x: np.ndarray) -> np.ndarray:
+    """`x` itself, or a copy where its samples are not laid out as the processor reads them."""
+    return x if x.flags.aligned and x.dtype.isnative else x.astype(x.dtype.newbyteorder("="), order="K")
+
+
 def memory_order(x: np.ndarray) -> tuple[int, ...]:
     """Axes from the one with the longest strides to the one whose samples are neighbours."""
     return tuple(sorted(range(x.ndim), key=lambda axis: (-abs(x.strides[axis]), axis)))

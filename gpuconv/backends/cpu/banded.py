@@ -39,14 +39,13 @@ WORK = THREADED_FROM
 Loop = Callable[[np.ndarray, np.ndarray, Span, Any], np.ndarray]
 
 
-def why_not(x: np.ndarray, taps: np.ndarray, span: Span) -> str | None:
-    """Why products with band matrices do not do this; None if they do."""
-    fewest = FEWEST_TAPS.get(x.dtype.name)
-    if fewest is None or taps.dtype.kind == "c":
-        return f"matrix products are for float32 and float64, these are {x.dtype.name} and {taps.dtype.name}"
-    if taps.size < fewest:
-        return f"{taps.size} taps are fewer than the {fewest} from which matrix products are faster"
-    work = prod(x.shape[: span.axis] + x.shape[span.axis + 1 :]) * span.count * taps.size
+def why_not(dtype: str, taps_dtype: str, taps: int, work: int) -> str | None:
+    """Why products with band matrices do not do `work` products with so many taps; None if they do."""
+    fewest = FEWEST_TAPS.get(dtype)
+    if fewest is None or taps_dtype in ("complex64", "complex128"):
+        return f"matrix products are for float32 and float64, these are {dtype} and {taps_dtype}"
+    if taps < fewest:
+        return f"{taps} taps are fewer than the {fewest} from which matrix products are faster"
     if work < WORK:
         return f"{work} products are less than the {WORK} from which matrix products are worth their start"
     return None
@@ -106,6 +105,8 @@ def correlate_banded(x: np.ndarray, taps: np.ndarray, span: Span, cval: Any, loo
         last = Span(x.ndim - 1, span.size, span.taps, span.first, span.count, span.boundary)
         return np.moveaxis(correlate_banded(moved, taps, last, cval, loop), -1, span.axis)
     result = np.empty((*x.shape[: span.axis], span.count, *x.shape[span.axis + 1 :]), x.dtype)
+    if result.size == 0:
+        return result
     # (outer, axis, lines): lines are neighbours, or all that is not the axis where that comes last.
     source = np.ascontiguousarray(x).reshape(-1, span.size, inner)
     target = result.reshape(-1, span.count, inner)

@@ -1,4 +1,4 @@
-"""Windows and channels of large arrays on compiled loops: how they are cut into blocks, and weights laid side by side."""
+"""Windows and channels of large arrays on compiled loops: how they are cut into blocks, weights put side by side."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gpuconv.backends.cpu.vectors import REGISTER_BYTES
 from gpuconv.backends.generic.channels import counts_among
 from gpuconv.core.boundary import Span
 
-# Bytes of an extended block of all channels of a group: a quarter of a second-level cache of 1 MiB, which weights share.
+# Bytes of an extended block of all channels of a group: a quarter of a second-level cache of 1 MiB; weights share it.
 BLOCK_BYTES = 2**18
 # Outputs of a block: columns, rows and planes at most.
 MOST = (2, 16, 1024)
@@ -74,9 +74,7 @@ class _Block:
             row += REGISTER_BYTES
         plane = row * rows.read(outputs[1])
         plain = _padded(columns.read(outputs[2]) * width)
-        return cls(
-            (outputs[0], outputs[1], outputs[2]), (plane * planes.read(outputs[0]), plane, row, phase, plain)
-        )
+        return cls((outputs[0], outputs[1], outputs[2]), (plane * planes.read(outputs[0]), plane, row, phase, plain))
 
     @classmethod
     def fitting(cls, axes: Sequence[_Axis], channels: int, width: int) -> _Block:
@@ -115,15 +113,17 @@ def correlate_dense(
     weights = _side_by_side(real_taps(kernel, x.dtype).reshape(groups, outputs, -1))
     distances = _distances(axes, inputs, block, width)
     products = prod(kernel.shape[1:])
-    scratch = [inputs * block.pitches[0], *block.pitches, block.pitches[4] * prod(
-        axis.read(count) for axis, count in zip(axes[:2], block.outputs[:2], strict=True)
-    )]
+    scratch = [
+        inputs * block.pitches[0],
+        *block.pitches,
+        block.pitches[4] * prod(axis.read(count) for axis, count in zip(axes[:2], block.outputs[:2], strict=True)),
+    ]
+    channels = inputs, x.strides[1], outputs, result.strides[1]
     numbers = numbers_of(
         [channels_address(fill.dtype), width],
         [address(weights), products << 32 | group_length(products), address(distances), weights[0, 0].nbytes],
         [address(fill), fill.size],
-        [address(x), address(result), x.shape[0], x.strides[0], result.strides[0], groups]
-        + [inputs, x.strides[1], outputs, result.strides[1], *scratch],
+        [address(x), address(result), x.shape[0], x.strides[0], result.strides[0], groups, *channels, *scratch],
         *(axis.numbers(count, width) for axis, count in zip(axes, block.outputs, strict=True)),
     )
     edges = [Edges.of(axis.span) for axis in axes]

@@ -57,9 +57,7 @@ def sum_channel_block(
                 call_channels(sums[0], (panel, kernel[1], write, steps[7], kernel[2], read, samples, outputs))
             else:
                 lanes = REGISTER_BYTES // width
-                call_channels(
-                    sums[0], (panel, kernel[1], begin(few), REGISTER_BYTES, kernel[2], read, lanes, outputs)
-                )
+                call_channels(sums[0], (panel, kernel[1], begin(few), REGISTER_BYTES, kernel[2], read, lanes, outputs))
                 for o in range(outputs):
                     copy_samples(width, write + o * steps[7], begin(few) + o * REGISTER_BYTES, width, samples)
 

@@ -113,7 +113,8 @@ def correlate_products(
 
     def run(task: tuple[int, tuple[slice, ...]]) -> None:
         image, block = task
-        target = grouped[(image, slice(None), slice(None), *block)]
+        index: Any = (image, slice(None), slice(None), *block)
+        target = grouped[index]
         used = prod(target.shape[2:])
         columns = work.columns(image, block, pieces.parts * pieces.together, pieces.whole_columns(used))
         sums = pieces.product(left, columns, work.rows)
@@ -143,7 +144,8 @@ def weigh_products(
     def run(band: Sequence[tuple[int, tuple[slice, ...]]]) -> np.ndarray:
         total = np.zeros((groups, work.rows, work.depth), np.result_type(x.dtype, y.dtype))
         for image, block in band:
-            weights = grouped[(image, slice(None), slice(None), *block)].reshape(groups, work.rows, -1)
+            index: Any = (image, slice(None), slice(None), *block)
+            weights = grouped[index].reshape(groups, work.rows, -1)
             pieces = Pieces.of(work.rows, weights.shape[2])
             # Positions are summed over: columns of windows become rows.
             columns = work.columns(image, block, work.depth, pieces.parts * pieces.together)

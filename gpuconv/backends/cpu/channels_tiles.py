@@ -17,7 +17,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from gpuconv.backends.cpu.compiling import compiled_address
-from gpuconv.backends.cpu.vectors import INDEX, REGISTER_BYTES, _Emitter, caller
+from gpuconv.backends.cpu.vectors import INDEX, REGISTER_BYTES, Emitter, caller
 
 # 24 sums, three samples and one weight fill 32 registers, 12 of them fill 16.
 TOGETHER = 8 if REGISTER_BYTES == 64 else 4
@@ -43,7 +43,7 @@ def _channel_tile(vectors: int) -> Any:
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             _, weights, count, together, destination, pitch, distances, source, rows = arguments
-            emit = _Emitter(context, builder, signature.args[0], weights, vectors, 0)
+            emit = Emitter(context, builder, signature.args[0], weights, vectors, 0)
             places = builder.inttoptr(distances, INDEX.as_pointer())
 
             def products(index: Any, sums: list[Any]) -> list[Any]:
@@ -97,9 +97,7 @@ def _channel_sum(kind: Any) -> Callable[..., None]:
         size = samples * width
         start = 0
         while start + TILE_BYTES <= size:
-            _whole_tile(
-                kind, weights, count, together, destination + start, pitch, distances, source + start, rows
-            )
+            _whole_tile(kind, weights, count, together, destination + start, pitch, distances, source + start, rows)
             start += TILE_BYTES
         while start < size:
             at = min(start, size - REGISTER_BYTES)

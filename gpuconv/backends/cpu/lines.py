@@ -1,6 +1,7 @@
 """Along one axis: SciPy's compiled loop for small work, loops compiled for this machine for the rest.
 
-SciPy's loop sums in double precision, whatever the dtype.
+SciPy's loop sums in double precision, whatever the dtype. Where there is no compiler, large work with many taps is done
+as matrix products.
 """
 
 from __future__ import annotations
@@ -34,10 +35,11 @@ def correlate_axis(
 
 
 def correlate_small(x: np.ndarray, taps: np.ndarray, span: Span, cval: Any) -> np.ndarray:
-    """All work on SciPy's loop, or on slices where that does not meet the definition."""
+    """All work on SciPy's loop, on matrix products, or on slices where neither meets the definition."""
+    work = prod(output_shape(x.shape, (span,))) * taps.size
     if taps.dtype.kind == "c" or x.dtype.kind == "c":
         return _correlate_complex(x, taps, span, cval)
-    if banded.why_not(x, taps, span) is None:
+    if banded.why_not(x.dtype.name, taps.dtype.name, taps.size, work) is None:
         return banded.correlate_banded(x, taps, span, cval, _correlate_scipy)
     return _correlate_scipy(x, taps, span, cval)
 

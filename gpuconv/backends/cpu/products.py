@@ -31,7 +31,7 @@ THREADED_FROM = 4_000_000
 
 @dataclass(frozen=True)
 class Pieces:
-    """How ``(rows x depth) (depth x columns)`` is cut: depth into `parts` of `together`, rows and columns into tiles."""
+    """How ``(rows x depth) (depth x columns)`` is cut: depth into `parts` of `together`, the others into tiles."""
 
     rows: int
     together: int

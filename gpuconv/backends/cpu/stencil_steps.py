@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gpuconv.backends.cpu import compiled, stencil_rows, stencil_waves
+from gpuconv.backends.cpu.axis import aligned
 from gpuconv.backends.cpu.bands import launch
 from gpuconv.backends.cpu.compiled import address, band_count, real_dtype
 from gpuconv.backends.cpu.stencil_operator import Cells, Entering, entering_of, weights_of
@@ -39,7 +40,8 @@ class _Run:
     """Steps with one operator, and all that has to stay in memory while loops run that know addresses only."""
 
     def __init__(self, u: np.ndarray, operator: FluxOperator, lengths: np.ndarray, rate: bool) -> None:
-        self.u = u if u.flags.aligned and u.strides[-1] == u.itemsize else np.array(u, order="C")
+        u = aligned(u)
+        self.u = u if u.strides[-1] == u.itemsize else np.ascontiguousarray(u)
         self.lengths = lengths
         parts = sorted(operator.axes, key=lambda part: part.axis)
         axes, made_up = len(parts), 3 - len(parts)
