@@ -24,12 +24,12 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 VISIT_SECONDS = 600
-PROBE_SECONDS, TEST_SECONDS = 30, 200
+PROBE_SECONDS, TEST_SECONDS = 30, 180
 # SciPy's tests stop by themselves after the first time; starting, collecting and a long last test come on top.
 CONFORMANCE_SECONDS, CONFORMANCE_LIMIT = 30, 50
 CONFORMANCE = {"cupyx": "scipy", "gpuconv": "gpuconv"}
 # Each subject in a process of its own: one that runs out of time takes no other with it.
-BENCHMARK_SECONDS = {"methods": 80, "filters": 65, "spectral": 40, "diffusion": 55, "beyond": 30}
+BENCHMARK_SECONDS = {"methods": 65, "cuda": 80, "filters": 50, "spectral": 30, "diffusion": 40, "beyond": 25}
 NO_GPU = 3
 
 # The device is used, not only counted: a driver too old for CuPy's CUDA shows at the first allocation.

@@ -22,6 +22,7 @@ from benchmarks import (
     bench_start,
     bench_steps,
     beyond_peers,
+    card,
     diffusion_peers,
     filter_peers,
     fitting,
@@ -43,6 +44,7 @@ SUBJECTS: dict[str, Any] = {
     "separable": bench_convolutions.separable,
     "dense": bench_convolutions.dense,
     "bytes": bench_convolutions.in_bytes,
+    "cuda": bench_convolutions.cuda,
     "channels": bench_channels,
     "steps": bench_steps,
     "start": bench_start,
@@ -52,7 +54,7 @@ SUBJECTS: dict[str, Any] = {
     "diffusion": bench_diffusion,
     "beyond": bench_beyond,
 }
-# Measured on NumPy arrays alone; convolutions on CuPy's too, if asked for by name.
+# Measured on NumPy arrays alone.
 OF_NUMPY = frozenset({"lines", "separable", "dense", "bytes", "channels", "steps", "start", "crossover"})
 PEERS = (peers, filter_peers, spectral_peers, diffusion_peers, beyond_peers, bench_channels, bench_steps)
 GROUPS = tuple(dict.fromkeys(group for module in PEERS for group in module.GROUPS))
@@ -145,7 +147,18 @@ def run_command(parsed: argparse.Namespace) -> int:
     patience = parsed.patience * (QUICK_PATIENCE if parsed.quick else 1)
     result = {"format": FORMAT, "command": _command(parsed), **machine.describe(), "absent": absent}
     result["limits"] = roofline.measure(rounds=3 if parsed.quick else 9)
-    settings = Settings(parsed.peers, parsed.quick, patience, result["limits"], parsed.minutes, parsed.resume)
+    for library in libraries:
+        if library.name == "cupy":
+            result["card"] = card.describe() | {"limits": card.measure(library)}
+    settings = Settings(
+        parsed.peers,
+        parsed.quick,
+        patience,
+        result["limits"],
+        result.get("card", {}).get("limits", {}),
+        parsed.minutes,
+        parsed.resume,
+    )
     result["subjects"] = {name: SUBJECTS[name].run(libraries, settings) for name in parsed.subject}
     result["machine"]["load_after"] = machine.load()
     if parsed.json is not None:

@@ -45,7 +45,7 @@ def run_work(work: BeyondWork, library: ArrayLibrary, settings: Settings) -> dic
     right = problem.definition
     rows = [*ours(work, problem, library), *rivals]
     case = Case(work.name, library, rows, right.expected, right.tolerance, traffic=2 * problem.start.nbytes)
-    result = run_case(case, EFFORT.times(settings.patience), settings.limits)
+    result = run_case(case, EFFORT.times(settings.patience), settings.limits_of(library))
     for row in result["contenders"]:
         row["steps"] = "exact" if row["name"] == DETERMINISTIC else work.counted
         if "error" in row:

@@ -76,7 +76,7 @@ def run_work(work: ChannelsWork, library: ArrayLibrary, settings: Settings) -> d
         traffic=4 * (x.size + prod(outputs)),
         products=prod(outputs) * prod(work.kernel[1:]),
     )
-    return run_case(case, Effort().times(settings.patience), settings.limits)
+    return run_case(case, Effort().times(settings.patience), settings.limits_of(library))
 
 
 def ours(work: ChannelsWork) -> Callable[[], Any]:

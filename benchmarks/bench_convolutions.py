@@ -1,4 +1,4 @@
-"""The subjects "lines", "separable", "dense" and "bytes": convolutions of NumPy arrays against peers."""
+"""The subjects "lines", "separable", "dense" and "bytes" on NumPy arrays, and "cuda" on CuPy's, against peers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import gpuconv
 from benchmarks import peers
 from benchmarks.apart import Elsewhere, Here
 from benchmarks.cases import Data, Work, expected, make_data, tolerance
-from benchmarks.convolution_cases import BYTES, DENSE, LINES, SEPARABLE
+from benchmarks.convolution_cases import BYTES, CUDA, DENSE, LINES, SEPARABLE
 from benchmarks.harness import OURS, Case, Contender, Effort, run_case
 from benchmarks.libraries import ArrayLibrary, open_library
 from benchmarks.settings import Settings
@@ -29,12 +29,13 @@ class Subject:
     """Convolutions that belong together."""
 
     works: Sequence[Work]
+    library: str = "numpy"
 
     def run(self, libraries: list[ArrayLibrary], settings: Settings) -> dict[str, Any]:
         """All cases; prints a line per finished one."""
         cases = []
         for library in libraries:
-            if library.name not in ("numpy", "cupy"):
+            if library.name != self.library:
                 continue
             for work in self.works:
                 if work.quick or not settings.quick:
@@ -44,6 +45,7 @@ class Subject:
 
 
 lines, separable, dense, in_bytes = Subject(LINES), Subject(SEPARABLE), Subject(DENSE), Subject(BYTES)
+cuda = Subject(CUDA, "cupy")
 
 
 def run_work(work: Work, library: ArrayLibrary, settings: Settings) -> dict[str, Any]:
@@ -61,7 +63,7 @@ def run_work(work: Work, library: ArrayLibrary, settings: Settings) -> dict[str,
         dtype=work.result_dtype,
         predicted=predicted(work, data, library),
     )
-    return run_case(case, Effort().times(settings.patience), settings.limits)
+    return run_case(case, Effort().times(settings.patience), settings.limits_of(library))
 
 
 def ours(work: Work, data: Data, library: ArrayLibrary) -> Callable[[], Any]:

@@ -53,7 +53,7 @@ def run_work(work: DiffusionWork, library: ArrayLibrary, settings: Settings) -> 
     rivals = contenders(DIFFUSION_PEERS, work, problem, library, settings.peers, make_problem)
     traffic = 2 * problem.start.nbytes
     case = Case(work.name, library, [*rows, *rivals], problem.expected, problem.tolerance, traffic=traffic)
-    result = run_case(case, EFFORT.times(settings.patience), settings.limits)
+    result = run_case(case, EFFORT.times(settings.patience), settings.limits_of(library))
     at_once = {rival.name for rival in DIFFUSION_PEERS if rival.make in AT_ONCE}
     for row in result["contenders"]:
         loop = ONE_SHOT if row["name"] in at_once else _counted(steps_of(work, problem))

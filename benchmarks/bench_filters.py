@@ -49,7 +49,7 @@ def run_work(work: FilterWork, library: ArrayLibrary, settings: Settings) -> dic
         tolerance(work, answer),
         traffic=traffic(data, answer),
     )
-    return run_case(case, EFFORT.times(settings.patience), settings.limits)
+    return run_case(case, EFFORT.times(settings.patience), settings.limits_of(library))
 
 
 def ours(work: FilterWork, data: FilterData, library: ArrayLibrary) -> Callable[[], Any]:

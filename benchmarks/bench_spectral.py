@@ -44,7 +44,7 @@ def run_work(work: SpectralWork, library: ArrayLibrary, settings: Settings) -> d
         problem.tolerance,
         traffic=2 * problem.x.nbytes,
     )
-    return run_case(case, EFFORT.times(settings.patience), settings.limits)
+    return run_case(case, EFFORT.times(settings.patience), settings.limits_of(library))
 
 
 def ours(work: SpectralWork, problem: SpectralProblem, library: ArrayLibrary) -> Callable[[], Any]:

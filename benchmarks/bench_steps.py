@@ -82,7 +82,7 @@ def run_work(work: StepsWork, library: ArrayLibrary, settings: Settings) -> dict
         traffic=2 * start.nbytes,
         products=prod(work.shape) * work.steps * (2 * len(work.shape) + 1),
     )
-    return run_case(case, EFFORT.times(settings.patience), settings.limits)
+    return run_case(case, EFFORT.times(settings.patience), settings.limits_of(library))
 
 
 def ours(work: StepsWork) -> Callable[[], Any]:

@@ -1,4 +1,4 @@
-"""Large and small convolutions of NumPy arrays, by subject. Taps of Gaussians of sigma 2 and 8 are 17 and 65."""
+"""Convolutions of NumPy and CuPy arrays, large and small, by subject. Taps of Gaussians of sigma 2 and 8: 17 and 65."""
 
 from __future__ import annotations
 
@@ -29,4 +29,14 @@ BYTES = tuple(
     Work((2048, 2048), kernel, "uint8", "reflect", None, outer, smooth=True, result=result, quick=result == "uint8")
     for kernel, outer in (((3, 3), False), ((17, 17), True))
     for result in ("uint8", "float32")
+)
+# Work that fills a large GPU. The quick ones are half of what a visit of ten minutes has time to check.
+CUDA = (
+    Work((4096, 4096), (17, 17), boundary="reflect", outer=True, quick=True),
+    *(Work((4096, 4096), (17,), axes=(axis,), boundary="reflect", quick=True) for axis in (0, 1)),
+    *(Work((4096, 4096), (k, k), boundary="reflect", quick=k in (3, 15)) for k in (3, 5, 7, 15)),
+    Work((4096, 4096), (255, 255), quick=True),
+    Work((64_000_000,), (4097,)),
+    Work((512, 512, 512), (17, 17, 17), boundary="reflect", outer=True),
+    Work((512, 512), (3, 3), boundary="reflect", quick=True),
 )

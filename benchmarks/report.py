@@ -41,10 +41,22 @@ def _machine(result: dict[str, Any]) -> str:
         f"Measured on {result['date'][:10]} on {machine['processor']}, {machine['cores']} cores{load}, "
         f"{machine['system']}, with `{result['command']}`.",
         _limits(limits),
+        *_card(result),
         f"Versions: {versions}.",
     ]
     lines += [f"Absent: {absent['name']} ({absent['reason']})." for absent in result["absent"]]
     return "\n".join(lines)
+
+
+def _card(result: dict[str, Any]) -> list[str]:
+    """The GPU, where CuPy's arrays were measured."""
+    if "card" not in result:
+        return []
+    found = result["card"]
+    return [
+        f"GPU: {found['name']}, {found['memory_bytes'] / 2**30:.0f} GiB, capability {found['capability']}, "
+        f"driver for CUDA {found['driver']}, CUDA {found['runtime']}. {_limits(found['limits'])}"
+    ]
 
 
 def _limits(limits: dict[str, float]) -> str:

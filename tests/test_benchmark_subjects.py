@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from benchmarks import bench_channels, bench_crossover, bench_start, bench_steps, libraries
+from benchmarks import bench_channels, bench_crossover, bench_start, bench_steps, card, libraries, report
 from benchmarks.bench_channels import ChannelsWork
 from benchmarks.bench_steps import StepsWork
 from benchmarks.harness import why_wrong
@@ -103,3 +106,32 @@ def test_a_grid_that_was_ended_goes_on_only_where_the_code_is_the_same(monkeypat
     monkeypatch.setattr(bench_crossover, "code_digest", lambda: "other")
     assert bench_crossover._kept("numpy", Settings((), resume=True)).rows == []
     assert json.loads((tmp_path / "grid-numpy.jsonl").read_text().splitlines()[0])["code"] == "other"
+
+
+def test_a_card_is_described_and_its_limits_measured(monkeypatch, numpy_library):
+    runtime = SimpleNamespace(
+        getDevice=lambda: 0,
+        getDeviceProperties=lambda _: {
+            "name": b"NVIDIA H200",
+            "totalGlobalMem": 2**37,
+            "multiProcessorCount": 132,
+            "major": 9,
+            "minor": 0,
+        },
+        driverGetVersion=lambda: 13020,
+        runtimeGetVersion=lambda: 13000,
+    )
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(cuda=SimpleNamespace(runtime=runtime)))
+    limits = card.measure(numpy_library, copy_bytes=2**16, matrix_size=32)
+    assert set(limits) == {"threads", "copy_bytes_per_s", "multiply_adds_per_s", "multiply_adds_per_s_double"}
+    assert min(limits.values()) > 0
+    (line,) = report._card({"card": card.describe() | {"limits": limits}})
+    assert line.startswith(
+        "GPU: NVIDIA H200, 128 GiB, capability 9.0, driver for CUDA 13020, CUDA 13000. Limits: copy "
+    )
+
+
+def test_shares_of_cupy_arrays_are_those_of_the_card(numpy_library):
+    settings = Settings((), limits={"copy_bytes_per_s": 1.0}, card_limits={"copy_bytes_per_s": 2.0})
+    assert settings.limits_of(numpy_library) == {"copy_bytes_per_s": 1.0}
+    assert settings.limits_of(replace(numpy_library, name="cupy")) == {"copy_bytes_per_s": 2.0}
