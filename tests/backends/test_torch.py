@@ -105,8 +105,9 @@ def test_rows_agree_with_generic_on_the_same_tensor(torch, engine, primitive, dt
         weights = [line.astype(problem.rule.result if problem.exact else "float64") for line in lines]
         second = [weights] if primitive == "correlate_separable" else reference.outer(weights).astype(weights[0].dtype)
         rest = (tuple(span.length for span in problem.spans),) if primitive == "correlate_fourier" else ()
-        result = backend.TABLE[primitive].function(x, second, problem.spans, 2, *rest)
-        expected = generic.TABLE[primitive].function(x, second, problem.spans, 2, *rest)
+        image = x.to(getattr(torch, problem.working_dtype))
+        result = backend.TABLE[primitive].function(image, second, problem.spans, 2, *rest)
+        expected = generic.TABLE[primitive].function(image, second, problem.spans, 2, *rest)
         assert result.dtype == expected.dtype
         scale = float(np.abs(to_numpy(expected)).max()) + 1
         assert_close(result, expected, tolerance=64 * EPS.get(dtype, 0.0) * scale, case=options)
