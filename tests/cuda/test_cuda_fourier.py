@@ -198,6 +198,13 @@ def test_batches_of_many_axes_in_any_order_of_memory(rng):
     assert_fourier(x, rng.normal(size=(4, 2)), (*spans, span_of(4, 2, 2, "wrap")), (40, 4))
 
 
+def test_four_axes_of_a_batch_and_several_blocks_of_a_line(rng):
+    x = image_of(rng, (4, 6, 30, 4, 6), "float32")[::2, ::2, :, ::2, ::2]
+    x[1, 2, 20, 0, 1] = np.nan
+    device = assert_fourier(x, rng.normal(size=4), (span_of(2, 30, 4, "nearest"),), (12,))
+    assert device.kernels().count("crop") == 1
+
+
 def test_no_outputs_and_no_samples(rng):
     for shape, count in (((0, 5), 5), ((3, 5), 0)):
         device = Device()
