@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks import channel_cases, choices, compiled_rates
+from benchmarks import choices, compiled_rates
 from benchmarks.bench_methods import run_work
 from benchmarks.cases import Work
 from benchmarks.libraries import ArrayLibrary
@@ -42,7 +42,6 @@ def run(libraries: list[ArrayLibrary], settings: Settings) -> dict[str, Any]:
             if work.quick or not settings.quick:
                 result["cases"].append(run_work(work, library, settings))
                 settings.say(work.name)
-        result["cases"] += channel_cases.run(library, settings)
         if not settings.quick:
             result["rates"].append(compiled_rates.measure(settings.patience))
             settings.say("constants of compiled loops")
