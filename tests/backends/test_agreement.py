@@ -30,8 +30,8 @@ IMAGES = (
 )
 KERNELS = {"int8": "int8", "uint8": "uint8", "uint16": "uint8", "int32": "int16", "int64": "int8", "uint64": "uint8"}
 MODES = ("same", "full", "valid")
-# Channels are posed by problems of their own: tests/backends/test_channels.py.
-OTHERS = ("correlate_axis", "correlate_channels")
+# These have tests of their own: tests/backends/test_channels.py, tests/methods/test_banks.py.
+OTHERS = ("correlate_axis", "correlate_channels", "correlate_banks")
 ROWS = tuple(name for name in generic.TABLE if name.startswith("correlate_") and name not in OTHERS)
 
 
