@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.cpu.axis import aligned, fill_values, numbers_of, real_taps
+from gpuconv.backends.cpu.axis import fill_values, numbers_of, real_taps
 from gpuconv.backends.cpu.bands import launch
 from gpuconv.backends.cpu.channels_loops import CHANNELS
 from gpuconv.backends.cpu.channels_tiles import TOGETHER, channels_address
 from gpuconv.backends.cpu.compiled import Edges, address, band_count, group_length
+from gpuconv.backends.cpu.formats import read_formats
 from gpuconv.backends.cpu.vectors import REGISTER_BYTES
 from gpuconv.backends.generic.channels import counts_among
 from gpuconv.core.boundary import Span
@@ -100,7 +101,7 @@ def correlate_dense(
     cval: Any,
 ) -> np.ndarray:
     """``y[b, o, i] = sum_{c, j} kernel[o, c, j] x~[b, c, first + stride i + dilation j]`` of real numbers."""
-    x = aligned(x)
+    x, formats = read_formats(x, x.dtype, None)
     result = np.empty((x.shape[0], kernel.shape[0], *counts_among(spans, strides)), x.dtype)
     axes = [
         _Axis(span, stride, dilation, x.strides[span.axis], result.strides[span.axis])
@@ -133,6 +134,7 @@ def correlate_dense(
         band_count(result.size * products, tasks),
         *numbers,
         *(part for each in edges for part in (each.before, each.after)),
+        *numbers_of(formats.numbers()),
     )
     return result
 

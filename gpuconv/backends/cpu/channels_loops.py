@@ -16,7 +16,7 @@ from gpuconv.backends.cpu.windows_loops import load_block
 
 @inner
 def load_channels(
-    ends: Any, scratch: Any, block: Any, fill: Any, planes: Any, rows: Any, columns: Any, edges: Any
+    ends: Any, scratch: Any, block: Any, fill: Any, planes: Any, rows: Any, columns: Any, edges: Any, formats: Any
 ) -> None:
     """Every channel of a group. Columns that a stride apart are read together are put side by side: first all that
     stand at a multiple of the stride, then those after them, and so on. scratch: where the block begins, and a place
@@ -27,10 +27,10 @@ def load_channels(
         place = scratch[0] + channel * ends[11]
         if stride == 1:
             block[1], block[3], block[4] = place, ends[13], ends[12]
-            load_block(block, fill, planes, rows, columns, edges)
+            load_block(block, fill, planes, rows, columns, edges, formats)
             continue
         block[1], block[3], block[4] = scratch[1], ends[15], ends[15] * block[9]
-        load_block(block, fill, planes, rows, columns, edges)
+        load_block(block, fill, planes, rows, columns, edges, formats)
         for p in range(block[8]):
             for r in range(block[9]):
                 read = scratch[1] + p * block[4] + r * block[3]
@@ -74,7 +74,7 @@ def _channels(band: int, bands: int, table: int) -> None:
     planes, rows, columns = listed(table, at + 4), listed(table, at + 5), listed(table, at + 6)
     front, back, top = listed(table, at + 7), listed(table, at + 8), listed(table, at + 9)
     end, before, after = listed(table, at + 10), listed(table, at + 11), listed(table, at + 12)
-    edges = front, back, top, end, before, after
+    edges, formats = (front, back, top, end, before, after), listed(table, at + 13)
     width = sums[1]
     room = np.empty(ends[10] + ends[16] + 2 * REGISTER_BYTES, np.uint8)
     few = np.empty(TOGETHER * REGISTER_BYTES, np.uint8)
@@ -98,7 +98,7 @@ def _channels(band: int, bands: int, table: int) -> None:
         block[8] = (steps[0] - 1) * planes[9] + planes[6]
         block[9] = (steps[1] - 1) * rows[9] + rows[6]
         block[10] = (steps[2] - 1) * columns[9] + columns[6]
-        load_channels(ends, scratch, block, fill, planes, rows, columns, edges)
+        load_channels(ends, scratch, block, fill, planes, rows, columns, edges, formats)
         write = ends[1] + image * ends[4] + group * ends[8] * ends[9]
         write += plane * planes[3] + row * rows[3] + column * columns[3]
         panel = kernel[0] + group * ((ends[8] + TOGETHER - 1) // TOGETHER) * kernel[3]
