@@ -1,7 +1,7 @@
 """What NVRTC makes of the kernels, without a GPU: registers, spills and shared memory of every binary.
 
 ``python -m tests.cuda.registers`` compiles a sample of what the launchers can ask for, two binaries for each kernel and
-dtype of sums, and writes the table of ``docs/gpu.md``; with ``--all`` it compiles them all, for half an hour or more.
+dtype of sums, and writes the table of ``docs/gpu.md``: of the files named, or of all; with ``--all`` every binary.
 What they ask for, the modules ``instances_*.py`` of this folder tell: each has ``launches()``, an iterable of `Launch`.
 """
 
@@ -32,6 +32,8 @@ SAMPLED = 2
 FLUSH = True
 
 Defines = tuple[tuple[str, str], ...]
+# By file, kernel and dtype of sums, and then by architecture.
+Registers = dict[tuple[str, str, str], dict[str, int]]
 _HEADER = re.compile(r"Compiling entry function '(\w+)'")
 _SPILLS = re.compile(r"(\d+) bytes spill stores, (\d+) bytes spill loads")
 _USED = re.compile(r"Used (\d+) registers")
@@ -114,20 +116,19 @@ def table(keys: Iterable[tuple[str, Defines]]) -> dict[tuple[str, str, str], dic
     return rows
 
 
-def written(rows: dict[tuple[str, str, str], dict[str, Usage]]) -> str:
+def written(rows: Registers) -> str:
     """The table in Markdown."""
-    order = (*INTEGERS, *EPS)
+    order = ("", *INTEGERS, *EPS)
     lines = [
         f"| file | kernel | sums in | {' | '.join(ARCHITECTURES)} |",
         "|---|---|---|" + "---:|" * len(ARCHITECTURES),
     ]
-    for source, kernel, dtype in sorted(rows, key=lambda key: (key[0], key[1], order.index(key[2]) if key[2] else -1)):
-        cells = " | ".join(str(rows[source, kernel, dtype][each].registers) for each in ARCHITECTURES)
-        lines.append(f"| {source} | {kernel} | {dtype} | {cells} |")
+    for key in sorted(rows, key=lambda key: (key[0], key[1], order.index(key[2]))):
+        lines.append(f"| {' | '.join(key)} | {' | '.join(str(rows[key][each]) for each in ARCHITECTURES)} |")
     return "\n".join(lines)
 
 
-def documented() -> dict[tuple[str, str, str], dict[str, int]]:
+def documented() -> Registers:
     """Registers as the page has them."""
     text = PAGE.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
     cells = [[cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines() if ".cu" in line]
@@ -138,15 +139,19 @@ def documented() -> dict[tuple[str, str, str], dict[str, int]]:
 
 
 def main(arguments: list[str]) -> int:
+    """Renew the rows of the files named, or of all."""
     keys = list(instances()) if "--all" in arguments else sample(SAMPLED, each_kernel=True)
+    files = {each for each in arguments if not each.startswith("-")} or {source for source, _ in keys}
+    keys = [key for key in keys if key[0] in files]
     rows = table(keys)
-    page = PAGE.read_text(encoding="utf-8")
-    before, _, rest = page.partition(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n{written(rows)}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    asked = {(source, kernel) for (source, _), kernels in instances().items() for kernel in kernels}
+    registers = {key: used for key, used in documented().items() if key[0] not in files and key[:2] in asked}
+    registers |= {key: {each: row[each].registers for each in row} for key, row in rows.items()}
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    PAGE.write_text(f"{before}{BEGIN}\n{written(registers)}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
     spilling = [key for key, row in rows.items() if any(each.spilled for each in row.values())]
-    print(
-        f"{len(keys)} of {len(instances())} binaries for {' and '.join(ARCHITECTURES)}; spilling: {spilling or 'none'}"
-    )
+    count = f"{len(keys)} of {len(instances())} binaries for {' and '.join(ARCHITECTURES)}"
+    print(f"{count}; spilling: {spilling or 'none'}")
     return bool(spilling)
 
 

@@ -56,10 +56,9 @@ extern "C" __global__ void __launch_bounds__(1024, 2) many(float* y) {
     float kept[64];
     #pragma unroll
     for (int k = 0; k < 64; ++k) kept[k] = y[k * 1024 + threadIdx.x];
-    #pragma unroll
-    for (int k = 0; k < 64; ++k)
+    for (int turn = 0; turn < 9; ++turn)
         #pragma unroll
-        for (int j = 0; j < 64; ++j) kept[k] = kept[k] * kept[j] + kept[(k + j) % 64];
+        for (int k = 0; k < 64; ++k) kept[k] = kept[k] * kept[(k + 7) % 64] + kept[(k + 31) % 64];
     #pragma unroll
     for (int k = 0; k < 64; ++k) y[k * 1024 + threadIdx.x] = kept[k];
 }
