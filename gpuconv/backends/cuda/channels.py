@@ -25,7 +25,7 @@ from gpuconv.backends.cuda.launch import (
 from gpuconv.backends.generic.channels import ChannelsProblem, counts_among, taps_among
 from gpuconv.core.boundary import Span, fold_all
 from gpuconv.core.dtypes import ITEMSIZE, complex_of, is_complex
-from gpuconv.core.namespace import home_of
+from gpuconv.core.namespace import dtype_name, home_of
 
 THREADS = 256
 DEPTH = 8
@@ -56,7 +56,7 @@ def correlate_channels(
     cval: Any,
 ) -> Any:
     """``y[b, o, i] = sum_{c, j} kernel[o, c, j] x~[b, c, first + stride i + dilation j]``, c over the group of o."""
-    kinds = Kinds.of(x.dtype.name, kernel.dtype.name)
+    kinds = Kinds.of(dtype_name(x.dtype), dtype_name(kernel.dtype))
     y = runtime.current().empty((x.shape[0], kernel.shape[0], *counts_among(spans, strides)), kinds.result)
     axes = _axes(spans, strides, dilations)
     _correlate(x, _resident(kernel, kinds.weight), y, axes, groups, kinds, fill_value(cval, kinds), conjugate=False)
@@ -76,7 +76,7 @@ def channels_input_adjoint(
     Samples at one distance modulo the strides meet the same taps: each such part is a correlation of `y` without
     strides, with every so-many-th tap in reverse order. What boundaries put beyond the ends is added back at the end.
     """
-    kinds = Kinds.of(y.dtype.name, kernel.dtype.name)
+    kinds = Kinds.of(dtype_name(y.dtype), dtype_name(kernel.dtype))
     # A fill value is nobody's sample: what was read there is not computed. Others are folded.
     reaches = [
         Reach.of(*numbers, whole=span.boundary != "constant")
@@ -105,7 +105,7 @@ def channels_weight_adjoint(
     cval: Any,
 ) -> Any:
     """``kernel[o, c, j] = sum_{b, i} conj(x~[b, c, first + stride i + dilation j]) y[b, o, i]``."""
-    dtype, other = x.dtype.name, y.dtype.name
+    dtype, other = dtype_name(x.dtype), dtype_name(y.dtype)
     total = complex_of(dtype) if is_complex(other) and not is_complex(dtype) else dtype
     kinds = Kinds(dtype, dtype, other, total, total)
     axes = _axes(spans, strides, dilations)
@@ -181,7 +181,7 @@ def _resident(kernel: Any, dtype: str) -> Any:
     """Weights on the device, of that dtype."""
     if isinstance(kernel, np.ndarray):
         return runtime.current().upload(np.ascontiguousarray(kernel, dtype))
-    return kernel if kernel.dtype.name == dtype else kernel.astype(dtype)
+    return kernel if dtype_name(kernel.dtype) == dtype else kernel.astype(dtype)
 
 
 def _turned(kernel: Any, groups: int) -> Any:

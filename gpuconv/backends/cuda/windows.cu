@@ -138,22 +138,22 @@ __device__ inline void load_plane(const Geometry& geometry, const Storage* plane
 #pragma unroll 4
             for (int down = warp; down < rows; down += warps, from += warps * row_stride)
                 copy_sample(to + down * channels * pitch, from);
-            continue;
-        }
-        for (int first = warp; first < rows; first += at_once * warps) {
-            Sample values[at_once];
+        } else {
+            for (int first = warp; first < rows; first += at_once * warps) {
+                Sample values[at_once];
 #pragma unroll
-            for (int i = 0; i < at_once; i++) {
-                int down = first + i * warps;
-                Index line = row + down;
-                if constexpr (!inside) line = source_index<ROW_BOUNDARY>(line, height);
-                values[i] = fill;
-                if (down < rows && known && (inside || line >= 0)) values[i] = load(from + line * row_stride);
-            }
+                for (int i = 0; i < at_once; i++) {
+                    int down = first + i * warps;
+                    Index line = row + down;
+                    if constexpr (!inside) line = source_index<ROW_BOUNDARY>(line, height);
+                    values[i] = fill;
+                    if (down < rows && known && (inside || line >= 0)) values[i] = load(from + line * row_stride);
+                }
 #pragma unroll
-            for (int i = 0; i < at_once; i++) {
-                int down = first + i * warps;
-                if (down < rows) to[down * channels * pitch] = values[i];
+                for (int i = 0; i < at_once; i++) {
+                    int down = first + i * warps;
+                    if (down < rows) to[down * channels * pitch] = values[i];
+                }
             }
         }
     }
