@@ -19,7 +19,7 @@ from benchmarks.rates import CONSTANTS, planned_with, rounded, without_compiled_
 from gpuconv.core.problem import Problem
 from gpuconv.methods import costs
 from gpuconv.methods.costs import Rates
-from gpuconv.methods.plan import METHODS
+from gpuconv.methods.plan import METHODS, cheapest
 
 FACTORS = (0.5, 0.7, 0.85, 0.95, 1.05, 1.2, 1.4, 2.0)
 SWEEPS = 4
@@ -39,8 +39,7 @@ class Replay:
         return {name: METHODS[name].estimate(self.problem).cost for name in self.seconds}
 
     def judged(self) -> dict[str, Any]:
-        predicted = self.predicted()
-        chosen = min(predicted, key=lambda name: predicted[name])
+        chosen = cheapest(self.predicted())
         return {"chosen": chosen, "loss": self.seconds[chosen] / min(self.seconds.values())}
 
 

@@ -164,8 +164,9 @@ def _bytes(count: int) -> str:
 TRANSFORMS_COUNT = 115
 
 
-def _weighed(name: str, estimate: Estimate) -> int:
-    return estimate.cost * (TRANSFORMS_COUNT if name in ("fft", "overlap") else 100)
+def cheapest(costs: dict[str, int]) -> str:
+    """The method to take, given what each costs."""
+    return min(costs, key=lambda name: costs[name] * (TRANSFORMS_COUNT if name in ("fft", "overlap") else 100))
 
 
 @lru_cache(maxsize=1024)
@@ -179,8 +180,7 @@ def choose_plan(problem: Problem, options: Options) -> Plan:
     usable = {name: entry for name, entry in entries if isinstance(entry, Estimate)}
     if options.method == "auto":
         allowed = within_limit(list(usable.values()), memory_limit(problem.device))
-        names = [name for name in usable if usable[name] in allowed]
-        method = min(names, key=lambda name: _weighed(name, usable[name]))
+        method = cheapest({name: entry.cost for name, entry in usable.items() if entry in allowed})
     elif options.method in usable:
         method = options.method
     else:
