@@ -592,3 +592,13 @@ def test_transforms_are_left_to_torch():
     assert registry.selected_backend("fourier_forward", problem) == "generic"
     reasons = dict(registry.explain("fourier_forward", problem))
     assert reasons["torch"] == "torch has no fourier_forward of its own"
+
+
+@pytest.mark.parametrize("as_tensor", [False, True])
+def test_gradients_are_those_of_the_kernel_as_it_was(torch, as_tensor):
+    x = torch.ones(6, dtype=torch.float64, requires_grad=True)
+    kernel = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64) if as_tensor else np.array([1.0, 2.0, 3.0])
+    y = gpuconv.correlate(x, kernel, boundary="wrap")
+    kernel[:] = 0.0
+    y.sum().backward()
+    assert x.grad.tolist() == [6.0] * 6
