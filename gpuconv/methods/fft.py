@@ -79,45 +79,53 @@ def estimate(problem: Problem) -> Estimate:
 
 def fourier_estimate(problem: Problem, lengths: tuple[int, ...], count: int) -> Estimate:
     """Estimate for `count` blocks with transforms of `lengths`; batches are transformed together."""
-    rate, on_cuda = transform_rates(problem), runs_on_cuda(problem, primitive(problem))
-    samples = prod(lengths)
+    rate, samples = transform_rates(problem), prod(lengths)
     batches = problem.outputs // max(prod(span.count for span in problem.spans), 1)
-    logs = max((samples - 1).bit_length(), 1)
-    split = is_complex(problem.kernel.dtype) and not is_complex(problem.dtype)
-    kernels = 2 if split else 1
-    itemsize = ITEMSIZE["float64" if problem.exact else problem.working_dtype]
-    together = 1
-    if len(lengths) == 1 and not split and rate is RATES["numpy"]:
-        together = max(min(blocks_together(max(batches, 1), samples), count), 1)
+    kernels = 2 if is_complex(problem.kernel.dtype) and not is_complex(problem.dtype) else 1
     dtype = "float64" if problem.exact else problem.working_dtype
-    if on_cuda:
-        # Here, since backends are loaded when they are asked for.
-        from gpuconv.backends.cuda.fourier_blocks import block_bytes, tiles_together
-
-        last = problem.spans[-1]
-        together = tiles_together(batches, lengths, dtype, -(-last.count // (lengths[-1] - last.taps + 1)))
+    together = _blocks_together(problem, lengths, count, batches, kernels)
     transforms = count * batches * (1 + kernels) + kernels
     share, calls = 100, 10
     if rate is RATES["numpy"]:
-        share = _share(len(lengths), count, batches, samples * itemsize)
+        share = _share(len(lengths), count, batches, samples * ITEMSIZE[dtype])
         calls = 6 + 5 * len(lengths)
-    elif 2 * samples * itemsize * batches * together <= rate.cache:  # the block and the work area of its transform
+    elif 2 * samples * ITEMSIZE[dtype] * batches * together <= rate.cache:  # the block and its transform's work area
         share = CACHED_SHARE
-    butterflies = transforms * samples * logs * (itemsize // 4)
+    butterflies = transforms * samples * max((samples - 1).bit_length(), 1) * (ITEMSIZE[dtype] // 4)
     cost = butterflies * rate.butterfly * share // 100 + calls * rate.call * -(-count // together)
     cost //= rate.parts
-    block = samples * itemsize * batches * together
-    # A block, padded, its spectrum, the product and what comes back, all about as large; the kernel's beside them.
-    memory = (5 + (count > 1)) * block + 3 * kernels * samples * itemsize
-    memory += cast_memory(problem) + result_memory(problem)
-    if on_cuda:
-        # In place, beyond the ends of an axis and between dtypes without copies.
-        memory = block_bytes(batches * together, lengths, dtype, kernels, not problem.exact)
-        memory += problem.outputs * ITEMSIZE[problem.rule.result]
-    elif count == 1:
+    if count == 1 and not runs_on_cuda(problem, primitive(problem)):
         cost += extension_cost(problem)
-        memory += extension_memory(problem)
+    memory = _memory(problem, lengths, count, batches * together, kernels)
     return Estimate(cost, memory, describe_bound(problem, samples), lengths)
+
+
+def _blocks_together(problem: Problem, lengths: tuple[int, ...], count: int, batches: int, kernels: int) -> int:
+    """How many blocks are transformed in one call."""
+    if runs_on_cuda(problem, primitive(problem)):
+        # Here, since backends are loaded when they are asked for.
+        from gpuconv.backends.cuda.fourier_blocks import tiles_together
+
+        last, dtype = problem.spans[-1], "float64" if problem.exact else problem.working_dtype
+        return tiles_together(batches, lengths, dtype, -(-last.count // (lengths[-1] - last.taps + 1)))
+    if len(lengths) == 1 and kernels == 1 and transform_rates(problem) is RATES["numpy"]:
+        return max(min(blocks_together(max(batches, 1), lengths[0]), count), 1)
+    return 1
+
+
+def _memory(problem: Problem, lengths: tuple[int, ...], count: int, entries: int, kernels: int) -> int:
+    """Peak bytes of `count` blocks, with `entries` transforms in a call."""
+    samples, dtype = prod(lengths), "float64" if problem.exact else problem.working_dtype
+    if runs_on_cuda(problem, primitive(problem)):
+        from gpuconv.backends.cuda.fourier_blocks import block_bytes
+
+        # In place, beyond the ends of an axis and between dtypes without copies.
+        held = block_bytes(entries, lengths, dtype, kernels, not problem.exact)
+        return held + problem.outputs * ITEMSIZE[problem.rule.result]
+    block, kernel = samples * ITEMSIZE[dtype] * entries, 3 * kernels * samples * ITEMSIZE[dtype]
+    # A block, padded, its spectrum, the product and what comes back, all about as large; the kernel's beside them.
+    memory = (5 + (count > 1)) * block + kernel + cast_memory(problem) + result_memory(problem)
+    return memory + (extension_memory(problem) if count == 1 else 0)
 
 
 def _share(axes: int, count: int, batches: int, size: int) -> int:
