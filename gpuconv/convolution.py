@@ -9,7 +9,6 @@ from typing import Any
 from gpuconv.core.boundary import fold_all
 from gpuconv.core.dtypes import DtypeRule
 from gpuconv.core.namespace import cast, dtype_in, read_image
-from gpuconv.methods.banks import accumulate_banks, describe_banks
 from gpuconv.methods.deliver import check_out, deliver, wanted_dtype
 from gpuconv.methods.describe import Options, describe, pose_forward
 from gpuconv.methods.passes import accumulate_passes, describe_passes
@@ -214,13 +213,6 @@ def convolve_separable(
     check_out(out, described.home, described.problem)
     result = accumulate_passes(described, cval, wanted_dtype(described.problem, out))
     return deliver(result, described.home, described.problem, out)
-
-
-def convolve_banks(x: Any, banks: Sequence[Sequence[Any]], /, *, boundary: Any, cval: Any, axes: Any) -> list[Any]:
-    """`convolve_separable` of one array with several lists of taps at once; for the filters that need all of them."""
-    described = describe_banks(x, banks, Options("convolve", boundary=boundary, axes=axes))
-    results = accumulate_banks(described, cval)
-    return [deliver(result, bank.home, bank.problem, None) for result, bank in zip(results, described)]
 
 
 def convolve_adjoint(

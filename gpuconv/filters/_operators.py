@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from gpuconv import kernels
-from gpuconv.convolution import convolve, convolve_banks
+from gpuconv.convolution import convolve
 from gpuconv.core.arguments import read_axes, read_choice, read_integer, refusal
 from gpuconv.core.namespace import read_image
 from gpuconv.filters._image import Edges, Image, read_filter_axes
-from gpuconv.methods.banks import in_one_sweep
+from gpuconv.methods.banks import convolve_banks, in_one_sweep
 from gpuconv.methods.separable import factorize
 
 OPERATORS = ("sobel", "prewitt", "scharr", "roberts")

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.convolution import convolve_banks, convolve_separable
+from gpuconv.convolution import convolve_separable
 from gpuconv.core.arguments import are_plain, read_choice
 from gpuconv.core.dtypes import real_of
 from gpuconv.filters._image import Image
 from gpuconv.kernels._arguments import read_nonnegative, read_order, read_radius, spread
 from gpuconv.kernels._taps import KINDS, double_taps
+from gpuconv.methods.banks import convolve_banks
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,12 @@ import numpy as np
 from gpuconv.backends import registry
 from gpuconv.backends.generic.separable import fill_first_for_all, share_passes
 from gpuconv.core.boundary import Span
-from gpuconv.core.namespace import cast, dtype_name
+from gpuconv.core.namespace import cast
 from gpuconv.core.problem import Problem
+from gpuconv.methods.deliver import deliver
 from gpuconv.methods.describe import Described, Options, read_fill
-from gpuconv.methods.passes import describe_passes, plan_passes
-from gpuconv.methods.plan import METHODS, Plan, choose_plan, empty_result
+from gpuconv.methods.passes import describe_passes, plan_passes, run_pass
+from gpuconv.methods.plan import empty_result
 
 
 def in_one_sweep(problem: Problem) -> bool:
@@ -23,12 +23,14 @@ def in_one_sweep(problem: Problem) -> bool:
     return registry.selected_backend("correlate_banks", problem) != "generic"
 
 
-def describe_banks(x: Any, banks: Sequence[Sequence[Any]], options: Options) -> list[Described]:
-    """One description per bank, each with taps per axis."""
-    return [describe_passes(x, bank, options) for bank in banks]
+def convolve_banks(x: Any, banks: Sequence[Sequence[Any]], /, *, boundary: Any, cval: Any, axes: Any) -> list[Any]:
+    """`convolve_separable` of one array with several lists of taps at once; for the filters that need all of them."""
+    described = [describe_passes(x, bank, Options("convolve", boundary=boundary, axes=axes)) for bank in banks]
+    results = _accumulate(described, cval)
+    return [deliver(result, bank.home, bank.problem, None) for result, bank in zip(results, described)]
 
 
-def accumulate_banks(banks: Sequence[Described], cval: Any) -> list[Any]:
+def _accumulate(banks: Sequence[Described], cval: Any) -> list[Any]:
     """The results before rounding: all in one sweep where an engine has one, else pass by pass, each planned."""
     problem, home = banks[0].problem, banks[0].home
     cval = read_fill(cval, problem)
@@ -47,11 +49,6 @@ def accumulate_banks(banks: Sequence[Described], cval: Any) -> list[Any]:
         x, spans = fill_first_for_all(x, spans, cval)
         planned = {id(line): plan for bank, line_plans in zip(weights, plans) for line, plan in zip(bank, line_plans)}
         return share_passes(
-            x, weights, spans, lambda samples, line, span: _pass(planned[id(line)], samples, line, span, cval)
+            x, weights, spans, lambda samples, line, span: run_pass(planned[id(line)], samples, line, span, cval)
         )
 
-
-def _pass(plan: Plan, x: Any, line: Any, span: Span, cval: Any) -> Any:
-    """One pass by the method planned for it, which what the passes before have left may have made larger."""
-    step = replace(plan.problem, shape=tuple(x.shape), dtype=dtype_name(x.dtype), spans=(span,))
-    return METHODS[plan.method].run(step, choose_plan(step, plan.options).estimate, x, line, cval)

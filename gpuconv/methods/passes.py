@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gpuconv.backends.generic.separable import fill_first
+from gpuconv.backends.memory import when_limits_change
 from gpuconv.core.arguments import read_axes, refusal
+from gpuconv.core.boundary import Span
 from gpuconv.core.dtypes import convolution_dtypes, is_complex
 from gpuconv.core.namespace import NUMPY, Home, cast, dtype_in, dtype_name, read_image, read_kernel
 from gpuconv.core.problem import ImageFacts, KernelFacts, Problem
@@ -134,9 +136,15 @@ def _pass_by_pass(x: Any, described: Described, plans: Sequence[Plan], cval: Any
     """Every axis by its own method; a fill value other than zero is put around before the first."""
     x, spans = fill_first(x, described.problem.spans, cval)
     for plan, line, span in zip(plans, described.weights.weights, spans, strict=True):
-        step = replace(plan.problem, shape=tuple(x.shape), dtype=dtype_name(x.dtype), spans=(span,))
-        x = METHODS[plan.method].run(step, choose_plan(step, plan.options).estimate, x, line, cval)
+        x = run_pass(plan, x, line, span, cval)
     return x
+
+
+def run_pass(plan: Plan, x: Any, line: Any, span: Span, cval: Any) -> Any:
+    """One pass; where a margin has made the array larger than planned, it is planned anew."""
+    step = replace(plan.problem, shape=tuple(x.shape), dtype=dtype_name(x.dtype), spans=(span,))
+    plan = choose_plan(step, plan.options)
+    return METHODS[plan.method].run(step, plan.estimate, x, line, cval)
 
 
 def plan_passes(described: Described) -> tuple[Plan, ...]:
@@ -158,3 +166,6 @@ def _plans(problem: Problem, facts: tuple[KernelFacts, ...]) -> tuple[Plan, ...]
         plans.append(choose_plan(step, options))
         shape[span.axis] = span.count
     return tuple(plans)
+
+
+when_limits_change(_plans.cache_clear)

@@ -8,8 +8,8 @@ import pytest
 import gpuconv
 from gpuconv.backends import registry
 from gpuconv.backends.generic import separable
-from gpuconv.convolution import convolve_banks
 from gpuconv.core.boundary import BOUNDARIES, Span
+from gpuconv.methods.banks import convolve_banks
 from tests.assertions import assert_close, assert_same_home
 from tests.libraries import make
 

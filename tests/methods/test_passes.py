@@ -7,7 +7,7 @@ import pytest
 
 import gpuconv
 from gpuconv.methods.describe import Options
-from gpuconv.methods.passes import _plan_passes, describe_passes
+from gpuconv.methods.passes import describe_passes, plan_passes
 from tests import reference
 from tests.assertions import assert_close
 from tests.cases import BOUNDARIES, draw
@@ -15,7 +15,7 @@ from tests.libraries import make, to_numpy
 
 
 def methods_of(x, taps, **options):
-    return [plan.method for plan in _plan_passes(describe_passes(x, taps, Options("convolve", **options)))]
+    return [plan.method for plan in plan_passes(describe_passes(x, taps, Options("convolve", **options)))]
 
 
 def expected_of(x, taps, boundary, cval=0.0):
@@ -104,3 +104,25 @@ def test_one_axis_of_several(xp, mode):
     result = gpuconv.convolve_separable(make(xp, x), [line], axes=(1,), mode=mode, boundary="wrap")
     expected = reference.convolve(x, line, axes=(1,), mode=mode, boundary="wrap")
     assert_close(result, expected, taps=4, scale=reference.magnitude(x, line, axes=(1,), mode=mode, boundary="wrap"))
+
+
+def test_a_margin_may_change_the_method_of_a_pass(rng):
+    """Here the margin of the first axis makes the second one cheaper to sum than to transform."""
+    x, taps = rng.standard_normal((64, 59)).astype(np.float32), [rng.standard_normal(70), rng.standard_normal(311)]
+    result = gpuconv.convolve_separable(x, taps, cval=1.0)
+    expected = gpuconv.convolve_separable(x.astype(np.float64), taps, cval=1.0, accuracy="local")
+    assert_close(result, expected.astype(np.float32), taps=70 * 311, scale=1e4)
+
+
+def test_plans_of_passes_follow_the_memory_limit(rng):
+    x, taps = rng.standard_normal(2**17), [rng.standard_normal(20_001)]
+    expected = gpuconv.convolve_separable(x, taps)
+    before = [plan.method for plan in plan_passes(describe_passes(x, taps, Options("convolve")))]
+    gpuconv.set_memory_limit(2**20 + 2**12)
+    try:
+        after = [plan.method for plan in plan_passes(describe_passes(x, taps, Options("convolve")))]
+        result = gpuconv.convolve_separable(x, taps)
+    finally:
+        gpuconv.set_memory_limit(None)
+    assert (before, after) == (["overlap"], ["direct"])
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-9)

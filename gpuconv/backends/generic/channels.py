@@ -19,7 +19,7 @@ import numpy as np
 from gpuconv.backends.generic.windows import taps_per_partial_sum
 from gpuconv.core.boundary import Span, extend_all, fold_all
 from gpuconv.core.dtypes import complex_of, is_complex, is_integer
-from gpuconv.core.namespace import Home, bring_home, cast, dtype_name, home_of
+from gpuconv.core.namespace import Home, bring_home, cast, dtype_in, dtype_name, home_of
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,8 @@ def correlate_channels(
     x, kernel = brought_together(home, x, kernel)
     extended = extend_all(home.xp, x, spans, cval)
     counts, shape = counts_among(spans, strides), kernel.shape
+    if _is_nothing(home, (x.shape[0], *counts)):
+        return _zeros(home, (x.shape[0], shape[0], *counts), dtype_name(x.dtype))
     weights = home.xp.reshape(kernel, (groups, shape[0] // groups, *shape[1:]))
     total = partial = None
     for position, offsets in enumerate(product(*map(range, shape[2:]))):
@@ -183,6 +185,8 @@ def channels_weight_adjoint(
         x = cast(home, x, dtype_name(y.dtype))
     elif is_complex(dtype_name(x.dtype)):
         y = cast(home, y, dtype_name(x.dtype))
+    if _is_nothing(home, y.shape):
+        return _zeros(home, (y.shape[1], x.shape[1] // groups, *taps), dtype_name(x.dtype))
     extended = extend_all(xp, x, spans, cval)
     if is_complex(dtype_name(x.dtype)):
         extended = xp.conj(extended)
@@ -215,6 +219,15 @@ def transposed(kernel: Any, groups: int) -> Any:
     kernel = xp.reshape(kernel, (groups * inputs, outputs // groups, *taps))
     kernel = xp.flip(kernel, axis=tuple(range(2, kernel.ndim)))
     return xp.conj(kernel) if is_complex(dtype_name(kernel.dtype)) else kernel
+
+
+def _is_nothing(home: Home, shape: Sequence[int]) -> bool:
+    """Whether dask has nothing to do: it cannot reshape arrays without elements."""
+    return home.library == "dask" and 0 in shape
+
+
+def _zeros(home: Home, shape: tuple[int, ...], name: str) -> Any:
+    return home.xp.zeros(shape, dtype=dtype_in(home, name), device=home.device)
 
 
 def _grouped(home: Home, samples: Any, groups: int) -> Any:
