@@ -319,7 +319,9 @@ def _torch_is_readable(kernel: Any) -> bool:
     torch = sys.modules["torch"]
     differentiated = kernel.requires_grad and torch.is_grad_enabled()
     forward_mode = torch.autograd.forward_ad._current_level >= 0
-    return kernel.device.type == "cpu" and not differentiated and not forward_mode
+    # Inside torch.func whatever is done to a tensor gives a wrapper without memory.
+    inside = torch._C._functorch.maybe_current_level() is not None
+    return kernel.device.type == "cpu" and not (differentiated or forward_mode or inside)
 
 
 def bring_home(host: np.ndarray, home: Home, name: str) -> Any:

@@ -160,7 +160,11 @@ def channels_input_adjoint(
 
     ``x = sum_{o, j} conj(kernel[o, c, j]) y[b, o, i]`` wherever ``first + stride i + dilation j`` reads this sample.
     """
-    xp = home_of(y).xp
+    home = home_of(y)
+    xp = home.xp
+    if _is_nothing(home, y.shape):
+        y, kernel = brought_together(home, y, kernel)
+        return _zeros(home, (y.shape[0], groups * kernel.shape[1], *(span.size for span in spans)), dtype_name(y.dtype))
     for span, stride in zip(spans, strides, strict=True):
         y = _spread(y, span.axis, stride, span.count)
     # Every sample takes what the outputs before it, as far as the footprint reaches, have from it.
