@@ -51,4 +51,3 @@ def _accumulate(banks: Sequence[Described], cval: Any) -> list[Any]:
         return share_passes(
             x, weights, spans, lambda samples, line, span: run_pass(planned[id(line)], samples, line, span, cval)
         )
-
