@@ -19,7 +19,7 @@ def set_memory_limit(limit: int | None, device: str | None = None) -> None:
     ``method="auto"``, among the methods whose predicted memory (`Plan.memory`) is within the limit, and ``"overlap"``
     takes blocks that short; if no method is within it, the one that needs least is taken. On CUDA, transforms moreover
     cut their work into blocks that fit, whatever the method. What it does not bound: the input itself, arrays of the
-    caller's, and what is kept between calls (cuFFT plans, `gpuconv.fft_backend.plan_cache`, and kernel spectra).
+    caller's, and what is kept between calls (cuFFT plans and kernel spectra, see the page on GPUs).
 
     Parameters
     ----------

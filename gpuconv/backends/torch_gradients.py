@@ -133,7 +133,7 @@ class _Differentiable(torch.autograd.Function):
     def forward(context: Any, x: torch.Tensor, weights: Any, correlation: Correlation) -> torch.Tensor:
         by_weights = isinstance(weights, torch.Tensor) and weights.requires_grad
         context.correlation, context.shape, context.dtype = correlation, tuple(x.shape), x.dtype
-        context.weights = None if isinstance(weights, torch.Tensor) else kept(weights)
+        context.weights = None if isinstance(weights, torch.Tensor) else weights
         context.save_for_backward(x if by_weights else None, weights if context.weights is None else None)
         return correlation(x.detach(), weights.detach() if context.weights is None else weights)
 
@@ -204,11 +204,6 @@ def fold_in_place(extended: torch.Tensor, span: Span) -> torch.Tensor:
             part, start = part.flip(span.axis), start - count + 1
         whole.narrow(span.axis, start, count).add_(part)
     return whole
-
-
-def kept(weights: Any) -> Any:
-    """A copy of host weights: they may be the caller's own array, which may change before the gradient is asked for."""
-    return [kept(entry) for entry in weights] if isinstance(weights, (list, tuple)) else weights.copy()
 
 
 def reverse(weights: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 
 from gpuconv.core.arguments import are_plain, read_axes, read_choice, read_integer, read_per_axis, refusal
 from gpuconv.core.boundary import Span, read_boundary
-from gpuconv.core.dtypes import DtypeRule, convolution_dtypes, integer_range, is_complex, is_integer, real_of
+from gpuconv.core.dtypes import LARGEST, DtypeRule, convolution_dtypes, integer_range, is_complex, is_integer, real_of
 from gpuconv.core.namespace import (
     NUMPY,
     Home,
@@ -237,7 +237,8 @@ def correlation_order(kernel: Any, operation: str, order: tuple[int, ...], rule:
         kernel = xp.conj(kernel)
     if at_hand:
         exact = is_integer(rule.result)
-        return np.ascontiguousarray(kernel, rule.result if exact else "complex128" if kernel_is_complex else "float64")
+        # A copy in any case: lazy arrays and gradients read it later, when the caller's may have changed.
+        return np.array(kernel, rule.result if exact else "complex128" if kernel_is_complex else "float64", order="C")
     return cast(home, kernel, rule.accumulator if kernel_is_complex else real_of(rule.accumulator))
 
 
@@ -293,6 +294,8 @@ def read_fill(cval: Any, problem: Problem) -> Any:
                 "Cast x to complex first",
             )
         )
+    if isinstance(cval, int) and not problem.exact and abs(cval) > LARGEST["float64"]:
+        raise ValueError(refusal("cval must be no larger than the largest number", f"got {cval!r}", "Use math.inf"))
     if isinstance(cval, complex) or not problem.exact:
         return cval
     low, high = integer_range(problem.dtype)

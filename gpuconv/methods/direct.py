@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isqrt
 from typing import Any
 
-from gpuconv.core.dtypes import EPS
+from gpuconv.core.dtypes import EPS, is_complex
 from gpuconv.core.problem import Problem
 from gpuconv.methods.costs import (
     Estimate,
@@ -40,7 +40,9 @@ def estimate(problem: Problem) -> Estimate:
     taps = problem.kernel.taps
     compiled = compiled_rates(problem, problem.outputs * taps, primitive(problem)) if len(problem.spans) <= 3 else None
     if compiled is not None:
-        memory = cast_memory(problem, compiled) + result_memory(problem) + block_memory(problem)
+        # Complex taps are two real kernels, whose results are joined.
+        results = (1 + is_complex(problem.kernel.dtype)) * result_memory(problem)
+        memory = cast_memory(problem, compiled) + results + block_memory(problem)
         return Estimate(_compiled_cost(problem, compiled), memory, local_bound(problem, taps))
     if len(problem.spans) == 1:
         cost = line_cost(problem, problem.outputs, taps) + extension_cost(problem)

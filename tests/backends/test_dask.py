@@ -195,3 +195,11 @@ def test_half_precision_is_summed_in_single_precision_in_every_block(xp):
     assert result.compute().tolist() == x.tolist()
     chunked = gpuconv.convolve_separable(make(xp, x), [np.ones(16), np.ones(2)], boundary="wrap").compute()
     assert chunked.tolist() == np.full((20, 6), np.float16(32 * (1 + 2.0**-10))).tolist()
+
+
+def test_a_lazy_result_is_that_of_the_kernel_as_it_was():
+    da = pytest.importorskip("dask.array")
+    kernel = np.array([1.0, 2.0, 3.0])
+    results = [call(da.ones((100,), chunks=30), kernel) for call in (gpuconv.convolve, gpuconv.correlate)]
+    kernel[:] = 0.0
+    assert [float(result[50].compute()) for result in results] == [6.0, 6.0]
