@@ -1,0 +1,143 @@
+"""A linear recurrence along one axis: what feeds back its own output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gpuconv.core.dtypes import complex_of
+from gpuconv.core.namespace import Home, bring_home, cast, dtype_name, home_of
+
+# Outputs that are worked out one after another, in all blocks of a line at once.
+BLOCK = 16
+
+
+@dataclass(frozen=True)
+class RecurrenceProblem:
+    """A linear recurrence along one axis without its data.
+
+    Attributes
+    ----------
+    library, device, traced, shape, dtype
+        Of the input.
+    axis : int
+        Counted from the last, so negative.
+    order : int
+        How many outputs are fed back.
+    """
+
+    library: str
+    device: str
+    traced: bool
+    shape: tuple[int, ...]
+    dtype: str
+    axis: int
+    order: int
+
+
+def result_dtype(dtype: str, feedback: np.ndarray) -> str:
+    """That of x; complex if the coefficients are."""
+    return complex_of(dtype) if feedback.dtype.kind == "c" else dtype
+
+
+def linear_recurrence(x: Any, feedback: np.ndarray, axis: int, initial: Any = None) -> Any:
+    """``y[n] = x[n] - sum_k feedback[k - 1] y[n - k]`` along `axis`, a negative number, for k from 1 to ``len(feedback)``.
+
+    `initial` are the outputs before the first, the newest last: the shape of `x`, with ``len(feedback)`` samples along
+    the axis. None stands for zeros.
+
+    A line is cut into blocks. Within them outputs follow one another, in all blocks at once and as if nothing had gone
+    before. Then the last outputs of each block are carried to those behind it in log2 passes, by powers of the matrix
+    that takes these outputs across a block, and their echo is added.
+
+    No output depends on a later sample, not even by its rounding or its not being finite. Behind a sample that is not
+    finite nothing need be. The error is that of the recurrence done in order, ``eps sum |feedback| |y|`` a step, fed
+    back itself, up to a small factor: all of it may be lost where the impulse response grows by 1 / eps, and numbers
+    are not finite where it overflows within the length of the line.
+    """
+    home, order, size = home_of(x), len(feedback), x.shape[axis]
+    name = result_dtype(dtype_name(x.dtype), feedback)
+    x = cast(home, x, name)
+    if size == 0 or order == 0:
+        return x
+    length = min(max(BLOCK, order), size)
+    count = -(-size // length)
+    # Behind the axis of the blocks comes that of the samples of one, and then what is behind the axis in x.
+    rest = (slice(None),) * (-axis - 1)
+    before, behind = tuple(x.shape)[: x.ndim + axis], tuple(x.shape)[x.ndim + axis + 1 :]
+    padding = count * length - size
+    if padding:
+        x = home.xp.concat([x, home.xp.zeros_like(x[(..., slice(0, padding), *rest)])], axis=axis)
+    y = _within_blocks(home, home.xp.reshape(x, (*before, count, length, *behind)), feedback, axis)
+    if initial is not None or count > 1:
+        states = y[(..., slice(0, count - 1), slice(length - min(order, length), length), *rest)]
+        if initial is None:
+            first = home.xp.zeros_like(states[(..., slice(0, 1), slice(None), *rest)])
+        else:
+            first = home.xp.reshape(cast(home, initial, name), (*before, 1, order, *behind))
+        states = home.xp.concat([first, states], axis=axis - 1) if count > 1 else first
+        states = _carried(home, states, transition(feedback, length), axis)
+        y = y + _applied(home, echo(feedback, length), states, axis)
+    return home.xp.reshape(y, (*before, count * length, *behind))[(..., slice(0, size), *rest)]
+
+
+def _within_blocks(home: Home, blocks: Any, feedback: np.ndarray, axis: int) -> Any:
+    """The outputs of each block alone."""
+    rest = (slice(None),) * (-axis - 1)
+    coefficients = feedback.tolist()
+    outputs: list[Any] = []
+    for position in range(blocks.shape[axis]):
+        value = blocks[(..., position, *rest)]
+        for back, coefficient in enumerate(coefficients[:position], 1):
+            value = value - coefficient * outputs[-back]
+        outputs.append(value)
+    return home.xp.stack(outputs, axis=axis)
+
+
+def _carried(home: Home, states: Any, matrix: np.ndarray, axis: int) -> Any:
+    """``s[b] + sum_d matrix^d s[b - d]``: what each block begins with, from what they end with by themselves."""
+    rest = (slice(None),) * -axis
+    distance, count = 1, states.shape[axis - 1]
+    while distance < count:
+        earlier = states[(..., slice(0, count - distance), *rest)]
+        later = states[(..., slice(distance, count), *rest)] + _applied(home, matrix, earlier, axis)
+        states = home.xp.concat([states[(..., slice(0, distance), *rest)], later], axis=axis - 1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            matrix = matrix @ matrix
+        distance *= 2
+    return states
+
+
+def _applied(home: Home, matrix: np.ndarray, states: Any, axis: int) -> Any:
+    """`matrix` times the states, which lie along the axis. Column by column: products of matrices may round more."""
+    rest = -axis - 1
+    name = dtype_name(states.dtype)
+    with np.errstate(over="ignore"):
+        columns = bring_home(matrix.T.reshape((*matrix.T.shape, *(1,) * rest)), home, name)
+    total = None
+    for position in range(matrix.shape[1]):
+        samples = states[(..., slice(position, position + 1), *(slice(None),) * rest)]
+        product = columns[position, ...] * samples
+        total = product if total is None else total + product
+    return total
+
+
+def echo(feedback: np.ndarray, length: int) -> np.ndarray:
+    """The next `length` outputs, one a row, of each of the last ones alone (the newest in the last column)."""
+    order = len(feedback)
+    outputs = np.concatenate([np.eye(order, dtype=feedback.dtype), np.zeros((length, order), feedback.dtype)])
+    with np.errstate(over="ignore", invalid="ignore"):
+        for position in range(length):
+            outputs[order + position] = -feedback[::-1] @ outputs[position : order + position]
+    return outputs[order:]
+
+
+def transition(feedback: np.ndarray, length: int) -> np.ndarray:
+    """The matrix that takes the last ``len(feedback)`` outputs `length` samples further, the newest last."""
+    order = len(feedback)
+    matrix = np.eye(order, k=1, dtype=feedback.dtype)
+    matrix[-1] = -feedback[::-1]
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.linalg.matrix_power(matrix, length)
