@@ -13,30 +13,11 @@ from gpuconv.backends.registry import select, selected_backend, use_backend
 from gpuconv.core.namespace import device_of
 from tests.assertions import EPS, assert_close, assert_same_home
 from tests.libraries import dtype_name, library_of, make, open_library, why_absent
+from tests.recurrences import allowed, feedback_of, recur
 
 DTYPES = ("float32", "float64", "complex64", "complex128")
 # Poles of stable filters, alone and beside each other.
 POLES = {1: (-0.6,), 2: (0.7 + 0.5j, 0.7 - 0.5j), 3: (0.9, -0.5, 0.2), 4: (0.8j, -0.8j, 0.9, 0.3)}
-
-
-def feedback_of(poles):
-    """Real where the poles come in pairs."""
-    coefficients = np.poly(poles)[1:]
-    return coefficients.real if np.allclose(coefficients.imag, 0) else coefficients
-
-
-def recur(x, feedback, axis, initial=None):
-    """The definition, in double precision."""
-    order = len(feedback)
-    wide = np.moveaxis(np.asarray(x), axis, -1).astype(np.result_type(x, feedback))
-    y = np.zeros((*wide.shape[:-1], order + wide.shape[-1]), wide.dtype)
-    if initial is not None:
-        y[..., :order] = np.moveaxis(initial, axis, -1)
-    for n in range(wide.shape[-1]):
-        y[..., order + n] = wide[..., n]
-        for back in range(order):
-            y[..., order + n] -= feedback[back] * y[..., order + n - 1 - back]
-    return np.moveaxis(y[..., order:], -1, axis)
 
 
 def run(x, feedback, axis, initial=None):
@@ -44,16 +25,6 @@ def run(x, feedback, axis, initial=None):
         library_of(x), str(device_of(x)), False, tuple(x.shape), dtype_name(x), axis, len(feedback)
     )
     return select("linear_recurrence", problem)(x, feedback, axis, initial)
-
-
-def allowed(dtype, feedback, expected, axis):
-    """A rounding error of each term of each step, fed back as an impulse would be."""
-    size = expected.shape[axis]
-    impulse = np.zeros(size)
-    impulse[:1] = 1
-    gain = np.abs(recur(impulse, feedback, -1)).sum()
-    step = (len(feedback) + 2) * (1 + np.abs(feedback).sum()) * np.abs(expected).max(initial=1)
-    return EPS[dtype] * gain * step
 
 
 def values(rng, shape, dtype):

@@ -13,10 +13,10 @@ from gpuconv.backends.cuda.launch import MAX_SHARED
 from gpuconv.backends.cuda.runtime import use_runtime
 from gpuconv.backends.generic.recurrence import RecurrenceProblem
 from gpuconv.core.dtypes import ITEMSIZE
-from tests.backends.test_recurrence import allowed, feedback_of, recur
 from tests.cuda.agreement import LAYOUTS, emulated, image_of
 from tests.cuda.emulation import EmulatedRuntime
 from tests.cuda.recording import Sketch, recorded
+from tests.recurrences import allowed, feedback_of, recur
 
 POSSIBLE = RecurrenceProblem("cupy", "0", False, (64, 64), "float64", -1, 2)
 SEGMENTED = ["end_segments", "carry_segments", "run_segments"]
@@ -106,7 +106,7 @@ def test_a_thread_carries_over_several_segments(rng, monkeypatch):
     monkeypatch.setattr(recurrence, "CARRY_BYTES", 32 * 2 * 2 * 8)
     recurrence.segment_plan.cache_clear()
     for size in (200, 399, 1000):
-        length, segments = recurrence.segment_plan(size, 1, 2)
+        _, segments = recurrence.segment_plan(size, 1, 2)
         assert recurrence.carry_plan(segments, 16)[0] > 1
         agree(image_of(rng, (1, size), "float64"), feedback_of(POLES[2]), -1)
         agree(image_of(rng, (size, 1), "float64"), feedback_of((0.999, 0.9)), -2)

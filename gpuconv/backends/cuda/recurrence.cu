@@ -18,6 +18,8 @@
 #define ORDER WEIGHTS
 // Samples on their way from memory at once: 32 bytes, or what a cache gives at a time.
 constexpr int BATCH = 32 / sizeof(Sum);
+// Threads whose states and scratch fit 32 KB: launch bounds that are too wide make ptxas spill.
+constexpr int CARRY_THREADS = smaller(1024, (int)(16384 / (ORDER * sizeof(Sum))));
 constexpr int RUN_BLOCKS = ORDER * sizeof(Sum) <= 128 ? 4 : 2;
 
 // Strides of an array in elements: outside of the axis, the axis, inside of it.
@@ -114,7 +116,7 @@ __device__ inline void carry(Sum* state, Sum* scratch, int threads, const Weight
 // Each thread has `chunk` segments after one another. `matrices` are those that take a state across a segment, and
 // across 1, 2, 4, ... chunks. The states of segment 1 are what they should be, those of segment 0 are not there.
 #if !defined(ONLY) || defined(ONLY_carry_segments)
-extern "C" __global__ void __launch_bounds__(1024, 1)
+extern "C" __global__ void __launch_bounds__(CARRY_THREADS, 1)
     carry_segments(const Weight* __restrict__ matrices, Sum* __restrict__ states, int64 chunk,
                    const __grid_constant__ Segments all) {
     DYNAMIC_SHARED;

@@ -19,7 +19,8 @@ ORDERS = (1, 2, 4, 8, 16)
 THREADS_EACH = 256
 SHORTEST = 64
 RUN_THREADS = 128
-# Bytes of shared memory in which a block carries states along a line: two for each number of a thread's.
+# Bytes of shared memory in which a block carries states along a line, two numbers for each of a thread's state:
+# CARRY_THREADS of the kernel.
 CARRY_BYTES = 32 * 1024
 
 
@@ -86,7 +87,13 @@ def _launches(
     return [
         Launch("recurrence.cu", "end_segments", defines, blocks, RUN_THREADS, 0, ending),
         Launch(
-            "recurrence.cu", "carry_segments", defines, lines, threads, shared, (matrices, states, np.int64(chunk), struct)
+            "recurrence.cu",
+            "carry_segments",
+            defines,
+            lines,
+            threads,
+            shared,
+            (matrices, states, np.int64(chunk), struct),
         ),
         Launch("recurrence.cu", "run_segments", defines, blocks, RUN_THREADS, 0, running),
     ]
@@ -108,9 +115,7 @@ def carry_plan(segments: int, state_bytes: int) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=64)
-def carrying_matrices(
-    feedback: bytes, dtype: str, weight: str, length: int, chunk: int, threads: int
-) -> np.ndarray:
+def carrying_matrices(feedback: bytes, dtype: str, weight: str, length: int, chunk: int, threads: int) -> np.ndarray:
     """What takes a state, the newest output first, across a segment and across 1, 2, 4, ... chunks of a thread each."""
     matrix = transition(np.frombuffer(feedback, dtype), length)[::-1, ::-1]
     with np.errstate(over="ignore", invalid="ignore"):

@@ -29,7 +29,17 @@ dtype name of what it returns, and rounds to that once, as `core.rounding.conver
 The fill value stands for itself: it is not rounded to the stored dtype.
 """
 
-from gpuconv.backends.generic import channels, fourier, lines, polyphase, recurrence, separable, stencil, transforms, windows
+from gpuconv.backends.generic import (
+    channels,
+    fourier,
+    lines,
+    polyphase,
+    recurrence,
+    separable,
+    stencil,
+    transforms,
+    windows,
+)
 from gpuconv.backends.registry import Implementation
 from gpuconv.core.problem import Posed
 

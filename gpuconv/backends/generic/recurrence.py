@@ -45,10 +45,11 @@ def result_dtype(dtype: str, feedback: np.ndarray) -> str:
 
 
 def linear_recurrence(x: Any, feedback: np.ndarray, axis: int, initial: Any = None) -> Any:
-    """``y[n] = x[n] - sum_k feedback[k - 1] y[n - k]`` along `axis`, a negative number, for k from 1 to ``len(feedback)``.
+    """``y[n] = x[n] - sum_k feedback[k - 1] y[n - k]`` along `axis`, a negative number.
 
-    `initial` are the outputs before the first, the newest last: the shape of `x`, with ``len(feedback)`` samples along
-    the axis. None stands for zeros.
+    k goes from 1 to ``len(feedback)``; `feedback` is a NumPy array in double precision, real or complex. `initial` are
+    the outputs before the first, the newest last: the shape of `x`, with ``len(feedback)`` samples along the axis. None
+    stands for zeros.
 
     A line is cut into blocks. Within them outputs follow one another, in all blocks at once and as if nothing had gone
     before. Then the last outputs of each block are carried to those behind it in log2 passes, by powers of the matrix
@@ -60,7 +61,7 @@ def linear_recurrence(x: Any, feedback: np.ndarray, axis: int, initial: Any = No
     are not finite where it overflows within the length of the line.
     """
     if home_of(x).library == "jax":
-        # Operation by operation, JAX would compile each of them by itself: 20 seconds for a line of 1000 samples.
+        # Operation by operation, JAX would compile each of them by itself: five seconds where this takes one.
         return _compiled(feedback.tobytes(), feedback.dtype.str, axis)(x, initial)
     return _in_blocks(x, feedback, axis, initial)
 
