@@ -11,15 +11,24 @@
 // `states` holds number k of all states, then number k + 1: that of segment s of line (outer, inner) at
 // (outer * segments + s) * inside + inner.
 //
-// WEIGHT is the dtype of the coefficients, which come negated, SUM that of all else; the others are SUM. WEIGHTS is ORDER.
+// WEIGHT is the dtype of the coefficients, which come negated, SUM that of samples and outputs; STORAGE, SAMPLE and RESULT
+// are SUM. WEIGHTS is ORDER. States are carried in double precision, CARRIED, by matrices of dtype FACTOR: their numbers
+// are large where poles are close to each other, and what they make cancels.
+#ifndef CARRIED
+#define CARRIED float64
+#define FACTOR float64
+#endif
 #include "numbers.cuh"
 #include "weights.cuh"
+
+typedef CARRIED Carried;
+typedef FACTOR Factor;
 
 #define ORDER WEIGHTS
 // Samples on their way from memory at once: 32 bytes, or what a cache gives at a time.
 constexpr int BATCH = 32 / sizeof(Sum);
 // Threads whose states and scratch fit 32 KB: launch bounds that are too wide make ptxas spill.
-constexpr int CARRY_THREADS = smaller(1024, (int)(16384 / (ORDER * sizeof(Sum))));
+constexpr int CARRY_THREADS = smaller(1024, (int)(16384 / (ORDER * sizeof(Carried))));
 constexpr int RUN_BLOCKS = ORDER * sizeof(Sum) <= 128 ? 4 : 2;
 
 // Strides of an array in elements: outside of the axis, the axis, inside of it.
@@ -75,7 +84,7 @@ __device__ inline State first_state(const Sum* __restrict__ initial, int given, 
 
 #if !defined(ONLY) || defined(ONLY_end_segments)
 extern "C" __global__ void __launch_bounds__(128, RUN_BLOCKS)
-    end_segments(const Sum* __restrict__ x, const Sum* __restrict__ initial, Sum* __restrict__ states,
+    end_segments(const Sum* __restrict__ x, const Sum* __restrict__ initial, Carried* __restrict__ states,
                  WEIGHTS_PARAMETER, int32 given, const __grid_constant__ Segments all,
                  const __grid_constant__ Strides of_x, const __grid_constant__ Strides of_initial) {
     int64 number = (int64)blockIdx.x * blockDim.x + threadIdx.x;
@@ -96,16 +105,16 @@ extern "C" __global__ void __launch_bounds__(128, RUN_BLOCKS)
     }
     for (; n < all.length; ++n) state.next(line[n * of_x.axis], weights);
     #pragma unroll
-    for (int k = 0; k < ORDER; ++k) states[k * all.total + number + all.inside] = state.at[k];
+    for (int k = 0; k < ORDER; ++k) states[k * all.total + number + all.inside] = convert<Carried>(state.at[k]);
 }
 #endif
 
 // Row by row of `matrix`: state = ended + matrix * state. States of a block lie in shared memory number by number, so
 // that threads side by side read side by side.
-__device__ inline void carry(Sum* state, Sum* scratch, int threads, const Weight* __restrict__ matrix,
-                             const Sum* ended, int64 step) {
+__device__ inline void carry(Carried* state, Carried* scratch, int threads, const Factor* __restrict__ matrix,
+                             const Carried* ended, int64 step) {
     for (int k = 0; k < ORDER; ++k) {
-        Sum value = ended ? ended[k * step] : zero<Sum>();
+        Carried value = ended ? ended[k * step] : zero<Carried>();
         #pragma unroll
         for (int j = 0; j < ORDER; ++j) value = multiply_add(value, matrix[k * ORDER + j], state[j * threads]);
         scratch[k * threads] = value;
@@ -117,26 +126,26 @@ __device__ inline void carry(Sum* state, Sum* scratch, int threads, const Weight
 // across 1, 2, 4, ... chunks. The states of segment 1 are what they should be, those of segment 0 are not there.
 #if !defined(ONLY) || defined(ONLY_carry_segments)
 extern "C" __global__ void __launch_bounds__(CARRY_THREADS, 1)
-    carry_segments(const Weight* __restrict__ matrices, Sum* __restrict__ states, int64 chunk,
+    carry_segments(const Factor* __restrict__ matrices, Carried* __restrict__ states, int64 chunk,
                    const __grid_constant__ Segments all) {
     DYNAMIC_SHARED;
     int threads = (int)blockDim.x, own = (int)threadIdx.x;
-    Sum* state = (Sum*)dynamic_shared + own;
-    Sum* scratch = state + ORDER * threads;
+    Carried* state = (Carried*)dynamic_shared + own;
+    Carried* scratch = state + ORDER * threads;
     int64 outer = (int64)blockIdx.x / all.inside, inner = (int64)blockIdx.x - outer * all.inside;
-    Sum* line = states + outer * all.segments * all.inside + inner;
+    Carried* line = states + outer * all.segments * all.inside + inner;
     int64 begin = own * chunk, end = smaller(begin + chunk, all.segments);
 
-    for (int k = 0; k < ORDER; ++k) state[k * threads] = zero<Sum>();
+    for (int k = 0; k < ORDER; ++k) state[k * threads] = zero<Carried>();
     for (int64 segment = begin; segment < end; ++segment)
         carry(state, scratch, threads, matrices, segment > 0 ? line + segment * all.inside : nullptr, all.total);
 
-    const Weight* matrix = matrices + ORDER * ORDER;
+    const Factor* matrix = matrices + ORDER * ORDER;
     for (int distance = 1; distance < threads; distance *= 2) {
         __syncthreads();
         if (own >= distance)
             for (int k = 0; k < ORDER; ++k) {
-                Sum value = state[k * threads];
+                Carried value = state[k * threads];
                 #pragma unroll
                 for (int j = 0; j < ORDER; ++j)
                     value = multiply_add(value, matrix[k * ORDER + j], state[j * threads - distance]);
@@ -149,11 +158,11 @@ extern "C" __global__ void __launch_bounds__(CARRY_THREADS, 1)
     }
 
     __syncthreads();
-    for (int k = 0; k < ORDER; ++k) scratch[k * threads] = own > 0 ? state[k * threads - 1] : zero<Sum>();
+    for (int k = 0; k < ORDER; ++k) scratch[k * threads] = own > 0 ? state[k * threads - 1] : zero<Carried>();
     __syncthreads();
     for (int k = 0; k < ORDER; ++k) state[k * threads] = scratch[k * threads];
     for (int64 segment = begin; segment < end; ++segment) {
-        Sum* ended = line + segment * all.inside;
+        Carried* ended = line + segment * all.inside;
         carry(state, scratch, threads, matrices, segment > 0 ? ended : nullptr, all.total);
         if (segment > 0)
             for (int k = 0; k < ORDER; ++k) ended[k * all.total] = state[k * threads];
@@ -163,7 +172,7 @@ extern "C" __global__ void __launch_bounds__(CARRY_THREADS, 1)
 
 #if !defined(ONLY) || defined(ONLY_run_segments)
 extern "C" __global__ void __launch_bounds__(128, RUN_BLOCKS)
-    run_segments(const Sum* __restrict__ x, const Sum* __restrict__ initial, const Sum* __restrict__ states,
+    run_segments(const Sum* __restrict__ x, const Sum* __restrict__ initial, const Carried* __restrict__ states,
                  Sum* __restrict__ y, WEIGHTS_PARAMETER, int32 given, const __grid_constant__ Segments all,
                  const __grid_constant__ Strides of_x, const __grid_constant__ Strides of_initial,
                  const __grid_constant__ Strides of_y) {
@@ -175,7 +184,7 @@ extern "C" __global__ void __launch_bounds__(128, RUN_BLOCKS)
         state = first_state(initial, given, place, of_initial);
     } else {
         #pragma unroll
-        for (int k = 0; k < ORDER; ++k) state.at[k] = states[k * all.total + number];
+        for (int k = 0; k < ORDER; ++k) state.at[k] = convert<Sum>(states[k * all.total + number]);
     }
     int64 start = place.segment * all.length, length = smaller(all.length, all.count - start);
     const Sum* from = x + place.in(of_x) + start * of_x.axis;

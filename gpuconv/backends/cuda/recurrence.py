@@ -71,17 +71,19 @@ def _launches(
     struct = _segments(filtered.count, length, segments, low.count, inner.count, total)
     weights = by_value((-padded).astype(kinds.weight), order)
     of_x, of_begun, of_y = (_strides(axes, array) for array in range(3))
-    defines = (*kinds.defines(), ("WEIGHTS", str(order)))
+    carried, factor = (np.result_type(each, np.float64).name for each in (kinds.sum, kinds.weight))
+    defines = (*kinds.defines(), ("WEIGHTS", str(order)), ("CARRIED", carried), ("FACTOR", factor))
     blocks = ceil_div(total, RUN_THREADS)
     if segments == 1:
-        # There are no states to be read: any array of the dtype stands for them.
-        arguments = (x, begun, x, y, weights, np.int32(given), struct, of_x, of_begun, of_y)
+        # Nothing is read from these states.
+        states = current().empty((1,), carried)
+        arguments = (x, begun, states, y, weights, np.int32(given), struct, of_x, of_begun, of_y)
         return [Launch("recurrence.cu", "run_segments", defines, blocks, RUN_THREADS, 0, arguments)]
-    states = current().empty((order, total), kinds.sum)
-    chunk, threads = carry_plan(segments, order * ITEMSIZE[kinds.sum])
+    states = current().empty((order, total), carried)
+    chunk, threads = carry_plan(segments, order * ITEMSIZE[carried])
     key = padded.tobytes(), padded.dtype.str
-    matrices = current().upload(carrying_matrices(*key, kinds.weight, length, chunk, threads))
-    shared = 2 * order * ITEMSIZE[kinds.sum] * threads
+    matrices = current().upload(carrying_matrices(*key, factor, length, chunk, threads))
+    shared = 2 * order * ITEMSIZE[carried] * threads
     ending = (x, begun, states, weights, np.int32(given), struct, of_x, of_begun)
     running = (x, begun, states, y, weights, np.int32(given), struct, of_x, of_begun, of_y)
     return [
@@ -115,14 +117,14 @@ def carry_plan(segments: int, state_bytes: int) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=64)
-def carrying_matrices(feedback: bytes, dtype: str, weight: str, length: int, chunk: int, threads: int) -> np.ndarray:
+def carrying_matrices(feedback: bytes, dtype: str, factor: str, length: int, chunk: int, threads: int) -> np.ndarray:
     """What takes a state, the newest output first, across a segment and across 1, 2, 4, ... chunks of a thread each."""
     matrix = transition(np.frombuffer(feedback, dtype), length)[::-1, ::-1]
     with np.errstate(over="ignore", invalid="ignore"):
         matrices = [matrix, np.linalg.matrix_power(matrix, chunk)]
         while 2 ** (len(matrices) - 1) < threads:
             matrices.append(matrices[-1] @ matrices[-1])
-        return np.stack(matrices).astype(weight)
+        return np.stack(matrices).astype(factor)
 
 
 def _segments(*numbers: int) -> np.ndarray:

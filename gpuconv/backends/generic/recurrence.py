@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.core.dtypes import complex_of
-from gpuconv.core.namespace import Home, bring_home, cast, dtype_name, home_of
+from gpuconv.core.dtypes import complex_of, is_complex
+from gpuconv.core.namespace import Home, bring_home, cast, dtype_name, has_double, home_of
 
 # Outputs that are worked out one after another, in all blocks of a line at once.
 BLOCK = 16
@@ -94,7 +94,10 @@ def _in_blocks(x: Any, feedback: np.ndarray, axis: int, initial: Any) -> Any:
         else:
             first = home.xp.reshape(cast(home, initial, name), (*before, 1, order, *behind))
         states = home.xp.concat([first, states], axis=axis - 1) if count > 1 else first
-        states = _carried(home, states, transition(feedback, length), axis)
+        if has_double(home):
+            # The matrices have large numbers where poles are close to each other, and what they make cancels.
+            states = cast(home, states, "complex128" if is_complex(name) else "float64")
+        states = cast(home, _carried(home, states, transition(feedback, length), axis), name)
         y = y + _applied(home, echo(feedback, length), states, axis)
     return home.xp.reshape(y, (*before, count * length, *behind))[(..., slice(0, size), *rest)]
 
