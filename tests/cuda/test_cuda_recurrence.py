@@ -12,7 +12,7 @@ from gpuconv.backends.cuda import recurrence
 from gpuconv.backends.cuda.launch import MAX_SHARED
 from gpuconv.backends.cuda.runtime import use_runtime
 from gpuconv.backends.generic.recurrence import RecurrenceProblem
-from gpuconv.core.dtypes import ITEMSIZE
+from gpuconv.core.dtypes import EPS, ITEMSIZE
 from tests.cuda.agreement import LAYOUTS, emulated, image_of
 from tests.cuda.emulation import EmulatedRuntime
 from tests.cuda.recording import Sketch, recorded
@@ -136,6 +136,19 @@ def test_slow_decay_and_growth(rng):
     for poles, size in (((0.999,), 3000), ((0.99, 0.99), 1000), ((1.1, 0.5), 120)):
         for dtype in ("float32", "float64"):
             agree(image_of(rng, (1, size), dtype), feedback_of(poles), -1, case=(poles, dtype))
+
+
+@emulated
+@pytest.mark.usefixtures("short_segments")
+def test_states_of_single_precision_are_carried_in_double(rng):
+    """Four poles near one: carried in single precision, nothing would be left."""
+    feedback = feedback_of((0.98, 0.97, 0.96, 0.95))
+    for x in (image_of(rng, (1, 2000), "float32"), np.ones((1, 2000), np.float32)):
+        expected = recur(x, feedback, -1)
+        with use_runtime(EmulatedRuntime(check=False)):
+            result = recurrence.linear_recurrence(x, feedback, -1)
+        # Done in order, the error is a hundred thousand eps.
+        assert np.abs(result - expected).max() <= 1e5 * EPS["float32"] * np.abs(expected).max()
 
 
 @emulated

@@ -10,7 +10,7 @@ import numpy as np
 from gpuconv.backends.cuda.launch import MAX_THREADS, Axis, Kinds, Launch, by_value, ceil_div, element_strides
 from gpuconv.backends.cuda.runtime import current, empty_like_ordered, readable
 from gpuconv.backends.cuda.tridiagonal import DTYPES, layout
-from gpuconv.backends.generic.recurrence import RecurrenceProblem, result_dtype, transition
+from gpuconv.backends.generic.recurrence import RecurrenceProblem, result_dtype, transitions
 from gpuconv.core.dtypes import ITEMSIZE, real_of
 
 # Outputs fed back, as there are binaries: coefficients of zero make up for what is missing.
@@ -119,12 +119,9 @@ def carry_plan(segments: int, state_bytes: int) -> tuple[int, int]:
 @lru_cache(maxsize=64)
 def carrying_matrices(feedback: bytes, dtype: str, factor: str, length: int, chunk: int, threads: int) -> np.ndarray:
     """What takes a state, the newest output first, across a segment and across 1, 2, 4, ... chunks of a thread each."""
-    matrix = transition(np.frombuffer(feedback, dtype), length)[::-1, ::-1]
-    with np.errstate(over="ignore", invalid="ignore"):
-        matrices = [matrix, np.linalg.matrix_power(matrix, chunk)]
-        while 2 ** (len(matrices) - 1) < threads:
-            matrices.append(matrices[-1] @ matrices[-1])
-        return np.stack(matrices).astype(factor)
+    coefficients = np.frombuffer(feedback, dtype)
+    across = transitions(coefficients, length, 1), transitions(coefficients, length * chunk, (threads - 1).bit_length())
+    return np.concatenate(across)[:, ::-1, ::-1].astype(factor)
 
 
 def _segments(*numbers: int) -> np.ndarray:
