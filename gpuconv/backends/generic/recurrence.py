@@ -60,10 +60,10 @@ def linear_recurrence(x: Any, feedback: np.ndarray, axis: int, initial: Any = No
 
     No output depends on a later sample, not even by its rounding or its not being finite. Behind a sample that is not
     finite nothing need be. Done in order, a recurrence errs by ``eps sum |feedback| |y|`` in each step, which is fed
-    back itself. That holds for real dtypes of single precision here, too, whose states are carried in double precision
-    where the library has it. In double precision it holds up to a small factor, unless several poles come close to
-    each other and to the unit circle: two of 0.99 double the error, 0.95 to 0.98 make it some hundred times as
-    large, up to 1e-7 of the largest output. Numbers are not finite where the impulse response overflows within the length of the line.
+    back itself. In single precision this is the bound here, too: states are carried in double precision where the
+    library has it. In double precision it holds up to a small factor, unless several poles come close to each other and
+    to the unit circle: two of 0.99 double the error, 0.95 to 0.98 make it some hundred times as large, up to 1e-7 of
+    the largest output. Numbers are not finite where the impulse response overflows within the length of the line.
     """
     if home_of(x).library == "jax":
         # Operation by operation, JAX would compile each of them by itself: five seconds where this takes one.
