@@ -224,3 +224,16 @@ def test_matrices_step_from_state_to_state(rng):
         for length in (0, 1, order, 21):
             (matrix,) = transitions(feedback, length, 1)
             assert_close(matrix @ state, line[length : length + order], tolerance=1e-14)
+
+
+@pytest.mark.skipif(why_absent("jax") is not None, reason=str(why_absent("jax")))
+def test_jax_without_double_precision_carries_in_single(run_python):
+    code = """
+import numpy as np, jax
+from gpuconv.backends.generic.recurrence import linear_recurrence
+from tests.recurrences import allowed, feedback_of, recur
+feedback, x = feedback_of((0.7 + 0.5j, 0.7 - 0.5j)), np.random.default_rng(0).normal(size=(2, 500)).astype("float32")
+y, expected = linear_recurrence(jax.numpy.asarray(x), feedback, -1), recur(x, feedback, -1)
+print(y.dtype, bool(abs(np.asarray(y) - expected).max() < allowed("float32", feedback, expected, -1)))
+"""
+    assert run_python(code, JAX_ENABLE_X64="0").split() == ["float32", "True"]
