@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends import dask_stencil
+from gpuconv.backends import dask_recurrence, dask_stencil
 from gpuconv.backends.generic.polyphase import Rates
 from gpuconv.backends.registry import Implementation, forced_backend, select, use_backend
 from gpuconv.backends.threads import single_thread
@@ -225,6 +225,7 @@ TABLE = {
     "fourier_forward": Implementation(fourier_forward, _always),
     "fourier_inverse": Implementation(fourier_inverse, _always),
     "cosine_transform": Implementation(cosine_transform, _always),
+    "linear_recurrence": Implementation(dask_recurrence.linear_recurrence, _always),
     "solve_tridiagonal": Implementation(dask_stencil.solve_tridiagonal, _always),
     "diffusion_rate": Implementation(dask_stencil.diffusion_rate, _always),
     "diffuse_steps": Implementation(dask_stencil.diffuse_steps, _always),

@@ -14,7 +14,10 @@ from gpuconv.backends.engines import why_not
 from gpuconv.backends.registry import Implementation
 
 _CORRELATIONS = ("correlate_axis", "correlate_separable", "correlate_windows", "correlate_fourier")
-_OTHERS = ("resample_axis", "cosine_transform", "solve_tridiagonal", "diffusion_rate", "diffuse_steps")
+_OTHERS = (
+    *("resample_axis", "cosine_transform", "linear_recurrence"),
+    *("solve_tridiagonal", "diffusion_rate", "diffuse_steps"),
+)
 
 
 def correlate(primitive: str, x: Any, weights: Any, spans: Any, cval: Any, *options: Any) -> Any:

@@ -20,6 +20,8 @@ PRIMITIVES = (
 COMPOSED = ("correlate_banks",)
 # Posed by problems of their own: tests/backends/test_stencil.py.
 OF_DIFFUSION = ("solve_tridiagonal", "diffusion_rate", "diffuse_steps")
+# Posed by problems of their own: tests/backends/test_recurrence.py.
+OF_RECURRENCES = ("linear_recurrence",)
 # Posed by problems of their own: tests/backends/test_channels.py.
 OF_CHANNELS = ("correlate_channels", "channels_input_adjoint", "channels_weight_adjoint")
 
@@ -38,7 +40,7 @@ def runs(backend, primitive, problem):
 def test_generic_is_last_and_has_every_primitive():
     assert BACKENDS[-1].name == "generic"
     assert BACKENDS[-1].library == "any"
-    every = {*PRIMITIVES, *COMPOSED, *OF_DIFFUSION, *OF_CHANNELS}
+    every = {*PRIMITIVES, *COMPOSED, *OF_DIFFUSION, *OF_RECURRENCES, *OF_CHANNELS}
     assert set(BACKENDS[-1].table()) == every
     for backend in BACKENDS:
         assert set(backend.table()) <= every

@@ -17,7 +17,7 @@ digits.cuh          one number of a block or a position as several
 Nothing here imports CuPy before an array of CuPy's comes along.
 """
 
-from gpuconv.backends.cuda import channels, fourier, lines, separable, stencil, tridiagonal, windows
+from gpuconv.backends.cuda import channels, fourier, lines, recurrence, separable, stencil, tridiagonal, windows
 from gpuconv.backends.registry import Implementation
 from gpuconv.core.problem import TransformProblem
 
@@ -37,6 +37,7 @@ TABLE = {
     "channels_weight_adjoint": Implementation(channels.channels_weight_adjoint, channels.why_not),
     "fourier_forward": Implementation(fourier.fourier_forward, _always),
     "fourier_inverse": Implementation(fourier.fourier_inverse, _always),
+    "linear_recurrence": Implementation(recurrence.linear_recurrence, recurrence.why_not),
     "solve_tridiagonal": Implementation(tridiagonal.solve_tridiagonal, tridiagonal.why_not),
     "diffusion_rate": Implementation(stencil.diffusion_rate, stencil.why_not),
     "diffuse_steps": Implementation(stencil.diffuse_steps, stencil.why_not),

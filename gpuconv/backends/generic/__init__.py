@@ -13,6 +13,7 @@ resample_axis            ``y[n] = sum_q taps[offset + n down - q up] x~[q]`` alo
 fourier_forward          ``X[k] = sum_n x[n] exp(-2 pi i k n / N)`` over axes; half of the last one if x is real
 fourier_inverse          the inverse of that
 cosine_transform         DCT-II or DST-II along one axis, orthonormal, or the inverse
+linear_recurrence        ``y[n] = x[n] - sum_k feedback[k - 1] y[n - k]`` along one axis, from given outputs before it
 solve_tridiagonal        ``lower[i] x[i - 1] + diagonal[i] x[i] + upper[i] x[i + 1] = right[i]`` along one axis
 diffusion_rate           what enters each cell through its faces, per time
 diffuse_steps            explicit steps of that, of given lengths
@@ -28,7 +29,17 @@ dtype name of what it returns, and rounds to that once, as `core.rounding.conver
 The fill value stands for itself: it is not rounded to the stored dtype.
 """
 
-from gpuconv.backends.generic import channels, fourier, lines, polyphase, separable, stencil, transforms, windows
+from gpuconv.backends.generic import (
+    channels,
+    fourier,
+    lines,
+    polyphase,
+    recurrence,
+    separable,
+    stencil,
+    transforms,
+    windows,
+)
 from gpuconv.backends.registry import Implementation
 from gpuconv.core.problem import Posed
 
@@ -50,6 +61,7 @@ TABLE = {
     "fourier_forward": Implementation(transforms.fourier_forward, _always),
     "fourier_inverse": Implementation(transforms.fourier_inverse, _always),
     "cosine_transform": Implementation(transforms.cosine_transform, _always),
+    "linear_recurrence": Implementation(recurrence.linear_recurrence, _always),
     "solve_tridiagonal": Implementation(lines.solve_tridiagonal, _always),
     "diffusion_rate": Implementation(stencil.diffusion_rate, _always),
     "diffuse_steps": Implementation(stencil.diffuse_steps, _always),
