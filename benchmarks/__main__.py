@@ -54,6 +54,8 @@ SUBJECTS: dict[str, Any] = {
     "diffusion": bench_diffusion,
     "beyond": bench_beyond,
 }
+# Measured on CuPy arrays alone, and kept beside the other figures of a visit to a GPU.
+OF_CUPY = frozenset({"cuda"})
 # Measured on NumPy arrays alone.
 OF_NUMPY = frozenset({"lines", "separable", "dense", "bytes", "channels", "steps", "start", "crossover"})
 PEERS = (peers, filter_peers, spectral_peers, diffusion_peers, beyond_peers, bench_channels, bench_steps)

@@ -348,7 +348,9 @@ def faults(result: dict[str, Any]) -> list[str]:
 # How the cases of a subject are shown.
 CASE_TABLES: dict[str, Callable[[Sequence[dict[str, Any]]], Iterator[str]]] = {
     "methods": _case_tables,
-    **dict.fromkeys(("lines", "separable", "dense", "bytes", "channels", "steps"), partial(_ratio_tables, what="")),
+    **dict.fromkeys(
+        ("lines", "separable", "dense", "bytes", "cuda", "channels", "steps"), partial(_ratio_tables, what="")
+    ),
     "start": _ratio_tables,
     "crossover": _ratio_tables,
     "filters": _ratio_tables,

@@ -27,7 +27,7 @@ from gpuconv.methods.deliver import convert
 from tests.assertions import assert_close, tolerance
 from tests.cuda.emulation import EmulatedRuntime, why_not
 
-__all__ = ["DTYPES", "LAYOUTS", "assert_agrees", "emulated", "image_of", "span_of"]
+__all__ = ["DTYPES", "LAYOUTS", "assert_agrees", "dtypes", "emulated", "image_of", "span_of"]
 
 emulated = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 
@@ -41,6 +41,12 @@ def _has(dtype: str) -> bool:
         return np.dtype(dtype).name == dtype
     except TypeError:
         return False
+
+
+def dtypes(*names: str) -> list[Any]:
+    """Parameters of a test: dtypes that this NumPy has not are skipped."""
+    skip = pytest.mark.skip(reason="NumPy has bfloat16 from ml_dtypes, which is not installed")
+    return [name if _has(name) else pytest.param(name, marks=skip) for name in names]
 
 
 DTYPES = tuple(dtype for dtype in ITEMSIZE if _has(dtype))

@@ -18,7 +18,7 @@ from gpuconv.core.namespace import home_of
 from gpuconv.methods.deliver import convert
 from tests import reference
 from tests.assertions import assert_close
-from tests.cuda.agreement import DTYPES, LAYOUTS, image_of, span_of
+from tests.cuda.agreement import DTYPES, LAYOUTS, dtypes, image_of, span_of
 from tests.cuda.emulation import EmulatedRuntime
 from tests.cuda.transforms import DeviceKernel, SciPyTransforms, counted_bytes
 from tests.libraries import why_absent
@@ -71,7 +71,7 @@ def expected_of(x, kernel, spans, lengths, cval, result):
     wide = np.complex128 if is_complex(kinds.sample) else np.float64
     fill = wide(np.dtype(kinds.sample).type(cval))
     expected = generic.TABLE["correlate_fourier"].function(x.astype(wide), kernel, spans, fill, lengths)
-    read = extend_all(np, x.astype(wide), spans, fill)
+    read = extend_all(home_of(x).xp, x.astype(wide), spans, fill)
     read, weights = (np.where(np.isfinite(each), each, 0) for each in (read, kernel))
     allowed = reference.spectral_bound(EPS[kinds.sum], prod(lengths), read, weights)
     if is_integer(kinds.result):
@@ -117,7 +117,7 @@ def test_integers_are_exact_and_saturate(dtype, result, rng):
     assert {"rescale", "mark", "clear"}.isdisjoint(device.kernels())
 
 
-@pytest.mark.parametrize("result", ["uint8", "int16", "float16", "bfloat16", "float64"])
+@pytest.mark.parametrize("result", dtypes("uint8", "int16", "float16", "bfloat16", "float64"))
 def test_the_result_is_rounded_once_to_the_dtype_asked_for(result, rng):
     x = (100 * rng.normal(size=(20, 30))).astype(np.float32)
     x[3, 4] = np.nan

@@ -65,6 +65,8 @@ def test_every_dtype_agrees_with_the_definition(rng, position, dtype):
     ],
 )
 def test_results_are_rounded_once_to_what_is_asked_for(rng, dtype, result):
+    if dtype == "bfloat16" and dtype not in DTYPES:
+        pytest.skip("NumPy has bfloat16 from ml_dtypes, which is not installed")
     x = image_of(rng, (21, 38), dtype)
     weights = weights_of(rng, (2, 3), dtype) if dtype == "int16" else rng.standard_normal((2, 3))
     agree(x, weights, spans_of(x.shape, (0, 1), (2, 3), "reflect"), result=result)
