@@ -335,8 +335,8 @@ def test_a_run_writes_figures_that_its_tables_are_made_of(tmp_path, monkeypatch,
     figures = json.loads(path.read_text())
     assert printed.out == report.tables(figures) + "\n"
     assert figures["command"] == (
-        "python -m benchmarks run --subject methods,lines,separable,dense,bytes,channels,steps,start,crossover,filters,"
-        "spectral,diffusion,beyond --library numpy --peers scipy --quick --patience 0.05"
+        "python -m benchmarks run --subject methods,lines,separable,dense,bytes,cuda,channels,steps,start,crossover,"
+        "filters,spectral,diffusion,beyond --library numpy --peers scipy --quick --patience 0.05"
     )
     (case,) = figures["subjects"]["methods"]["cases"]
     rows = {row["name"]: row for row in case["contenders"]}
