@@ -202,7 +202,8 @@ def test_the_peak_holds_the_result_and_what_was_freed_before_the_end():
 
     call()
     result, scratch = 8_000_000, 24_000_000
-    assert result + scratch <= memory.peak_bytes(call) < result + scratch + 2**20
+    # The kernel adds up pages in batches, one for each processor: some are always still to be counted.
+    assert abs(memory.peak_bytes(call) - (result + scratch)) < 2**20
     assert memory.peak_bytes(lambda: None) < 2**20
 
 
