@@ -211,7 +211,7 @@ def _scaled_up(
     part = max(x.shape[axis] // PART, 4 * kernel.shape[axis])
     if part > x.shape[axis] // 2:
         return None
-    piece = x[(slice(None),) * axis + (slice(0, part),)]
+    piece = x[(*(slice(None),) * axis, slice(0, part), ...)]
     scaled = _first_times(library, _call(piece, kernel, boundary, name))
     scaled *= x.shape[axis] / part
     return scaled if scaled > SLOW * best else None
