@@ -80,20 +80,21 @@ def overhead(library: ArrayLibrary, patience: float) -> dict[str, Any]:
 
     For NumPy arrays the call that gpuconv makes of SciPy is timed beside it; the difference is gpuconv's own.
     """
-    from gpuconv.methods.describe import Options, describe
-    from gpuconv.methods.plan import choose_plan
-    from gpuconv.methods.plan import run as run_plan
+    from gpuconv.core.namespace import read_image, read_kernel
+    from gpuconv.methods.describe import Options, pose
+    from gpuconv.methods.plan import choose_plan, prepare
+    from gpuconv.methods.repeat import run_posed
 
     rng = np.random.default_rng(0)
     x, kernel = library.from_host(rng.standard_normal((32, 32)).astype(np.float32)), rng.standard_normal((3, 3))
     options = Options("convolve")
-    described = describe(x, kernel, options)
-    plan = choose_plan(described.problem, described.options)
+    x, home = read_image(x)
+    posed = pose(x, home, read_kernel(kernel, home), options)
     stages: dict[str, Callable[[], Any]] = {
         "whole call": lambda: gpuconv.convolve(x, kernel),
-        "describe": lambda: describe(x, kernel, options),
-        "plan": lambda: choose_plan(described.problem, described.options),
-        "execute": lambda: run_plan(plan, described, 0.0, None),
+        "describe": lambda: pose(*read_image(x), read_kernel(kernel, home), options),
+        "plan": lambda: choose_plan(posed.problem, posed.options),
+        "execute": lambda: run_posed(prepare, posed, x, home, 0.0, None),
     }
     if library.name == "numpy":
         from scipy.ndimage import correlate

@@ -8,11 +8,12 @@ from typing import Any
 
 from gpuconv.core.boundary import fold_all
 from gpuconv.core.dtypes import DtypeRule
-from gpuconv.core.namespace import cast, dtype_in, read_image
-from gpuconv.methods.deliver import check_out, deliver, wanted_dtype
-from gpuconv.methods.describe import Options, describe, pose_forward
-from gpuconv.methods.passes import accumulate_passes, describe_passes
-from gpuconv.methods.plan import Plan, accumulate, choose_plan, run
+from gpuconv.core.namespace import cast, dtype_in, read_image, read_kernel
+from gpuconv.methods.deliver import deliver
+from gpuconv.methods.describe import Options, describe, pose, pose_forward
+from gpuconv.methods.passes import pose_passes, prepare_passes
+from gpuconv.methods.plan import Plan, choose_plan, prepare
+from gpuconv.methods.repeat import run_posed
 
 __all__ = ["convolve", "convolve_adjoint", "convolve_separable", "correlate", "plan_convolution"]
 
@@ -150,10 +151,9 @@ def correlate(
 
 
 def _execute(x: Any, kernel: Any, options: Options, cval: Any, out: Any) -> Any:
-    described = describe(x, kernel, options)
-    check_out(out, described.home, described.problem)
-    plan = choose_plan(described.problem, described.options)
-    return run(plan, described, cval, out)
+    x, home = read_image(x)
+    posed = pose(x, home, read_kernel(kernel, home), options)
+    return run_posed(prepare, posed, x, home, cval, out)
 
 
 def convolve_separable(
@@ -209,10 +209,8 @@ def convolve_separable(
     [[1.0, -2.0, -1.0], [2.0, 0.0, -2.0], [1.0, 2.0, -1.0]]
     """
     options = Options("convolve", mode, boundary, origin, axes, "auto", accuracy)
-    described = describe_passes(x, taps, options)
-    check_out(out, described.home, described.problem)
-    result = accumulate_passes(described, cval, wanted_dtype(described.problem, out))
-    return deliver(result, described.home, described.problem, out)
+    x, home = read_image(x)
+    return run_posed(prepare_passes, pose_passes(x, home, taps, options), x, home, cval, out)
 
 
 def convolve_adjoint(
@@ -270,11 +268,12 @@ def convolve_adjoint(
     """
     y, home = read_image(y, "y")
     forward = pose_forward(y, kernel, shape, Options("convolve", mode, boundary, origin, axes, method), home)
-    backward = describe(y, kernel, Options("correlate", "full", "constant", 0, axes, method))
+    options = Options("correlate", "full", "constant", 0, axes, method)
+    backward = pose(y, home, read_kernel(kernel, home), options)
     problem = backward.problem
     if problem.rule.result == "int32" and forward.extends:  # folding adds up more products than the rule counts
         problem = replace(problem, rule=DtypeRule("int64", "int64"))
-    result = accumulate(choose_plan(backward.problem, backward.options), backward, 0)
+    result = prepare(backward, None)(y, 0)
     result = cast(home, result, problem.rule.accumulator)
     if 0 in forward.output_shape:
         return home.xp.zeros(forward.shape, dtype=dtype_in(home, problem.rule.result), device=home.device)

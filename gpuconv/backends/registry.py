@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from gpuconv.core.arguments import read_choice
 from gpuconv.core.problem import Posed
+from gpuconv.core.remembered import remembered
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,16 @@ class Implementation:
     """A row of a backend's table: the function, and why it cannot run a problem (None if it can).
 
     native: the function takes the image in its stored dtype, and the keyword `result`; see `gpuconv.backends.generic`.
+
+    prepare: for what is called again and again. ``prepare(shape, dtype, weights, spans, result)`` does once what does
+    not depend on the samples, and returns a function ``(x, cval)`` for images of that shape and dtype, whatever their
+    strides, that gives what the row itself would. It gives no warnings, and may run in several threads at once.
     """
 
     function: Callable[..., Any]
     why_not: Callable[[Any], str | None]
     native: bool = False
+    prepare: Callable[..., Callable[[Any, Any], Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,7 @@ def selected_backend(primitive: str, problem: Posed) -> str:
     return _select(primitive, problem, forced_backend())[0]
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def _select(primitive: str, problem: Posed, forced: str | None) -> tuple[str, Implementation]:
     for backend in BACKENDS:
         if reason_against(backend, primitive, problem, forced) is None:

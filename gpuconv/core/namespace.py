@@ -182,7 +182,13 @@ def _numpy_dtype_name(dtype: np.dtype) -> str:
 
 def dtype_in(home: Home, name: str) -> Any:
     """The dtype called `name` in a library, or the house error where the library cannot compute with it."""
-    if name in ("int64", "uint64", "float64", "complex128") and not has_double(home):
+    check_computable(home.library, has_double(home), name)
+    return np.dtype(name) if home.library == "dask" else getattr(home.xp, name)
+
+
+def check_computable(library: str, has_double: bool, name: str) -> None:
+    """The house error where a library cannot compute in the dtype called `name`."""
+    if name in ("int64", "uint64", "float64", "complex128") and not has_double:
         raise TypeError(
             refusal(
                 f"this convolution gives {name}, which JAX computes only with 64-bit types enabled",
@@ -190,7 +196,7 @@ def dtype_in(home: Home, name: str) -> Any:
                 "Call jax.config.update('jax_enable_x64', True), or cast the inputs to float32",
             )
         )
-    if home.library == "torch" and name in ("uint16", "uint32", "uint64"):
+    if library == "torch" and name in ("uint16", "uint32", "uint64"):
         raise TypeError(
             refusal(
                 f"this convolution gives {name}, in which torch has no arithmetic",
@@ -198,7 +204,6 @@ def dtype_in(home: Home, name: str) -> Any:
                 "Cast one of them to a signed dtype, or use NumPy arrays",
             )
         )
-    return np.dtype(name) if home.library == "dask" else getattr(home.xp, name)
 
 
 def cast(home: Home, x: Any, name: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from functools import cached_property
 from math import prod
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gpuconv.core.boundary import Span
 from gpuconv.core.dtypes import ITEMSIZE, DtypeRule, is_complex, is_integer, real_of
@@ -47,8 +47,8 @@ class KernelFacts:
         return prod(self.shape)
 
 
-@dataclass(frozen=True)
-class ImageFacts:
+# A tuple, since it is made and hashed in a tenth of the time that a frozen dataclass takes.
+class ImageFacts(NamedTuple):
     """What planning needs to know of the image: where it lives, its sizes and dtype. Fields as in `Problem`."""
 
     library: str

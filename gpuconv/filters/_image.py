@@ -15,7 +15,7 @@ from gpuconv.core.namespace import Home, cast, dtype_name, read_image
 from gpuconv.core.problem import KernelFacts, Problem
 from gpuconv.kernels._arguments import spread
 from gpuconv.methods.deliver import check_out, deliver
-from gpuconv.methods.describe import read_fill
+from gpuconv.methods.fill import read_fill
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from gpuconv.core.boundary import Span
 from gpuconv.core.namespace import cast
 from gpuconv.core.problem import Problem
 from gpuconv.methods.deliver import deliver
-from gpuconv.methods.describe import Described, Options, read_fill
+from gpuconv.methods.describe import Described, Options
+from gpuconv.methods.fill import read_fill
 from gpuconv.methods.passes import describe_passes, plan_passes, run_pass
 from gpuconv.methods.plan import empty_result
 
@@ -35,7 +36,7 @@ def _accumulate(banks: Sequence[Described], cval: Any) -> list[Any]:
     problem, home = banks[0].problem, banks[0].home
     cval = read_fill(cval, problem)
     if problem.outputs == 0:
-        return [empty_result(home, bank.problem) for bank in banks]
+        return [empty_result(banks[0].x, bank.problem) for bank in banks]
     weights = [bank.weights.weights for bank in banks]
     spans: Sequence[Sequence[Span]] = [bank.problem.spans for bank in banks]
     plans = [plan_passes(bank) for bank in banks]

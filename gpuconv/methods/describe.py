@@ -11,20 +11,12 @@ import numpy as np
 
 from gpuconv.core.arguments import are_plain, read_axes, read_choice, read_integer, read_per_axis, refusal
 from gpuconv.core.boundary import Span, read_boundary
-from gpuconv.core.dtypes import LARGEST, DtypeRule, convolution_dtypes, integer_range, is_complex, is_integer, real_of
-from gpuconv.core.namespace import (
-    NUMPY,
-    Home,
-    cast,
-    chunks_of,
-    dtype_in,
-    dtype_name,
-    has_double,
-    read_image,
-    read_kernel,
-)
+from gpuconv.core.dtypes import DtypeRule, convolution_dtypes, is_complex, is_integer, real_of
+from gpuconv.core.namespace import NUMPY, Home, cast, check_computable, dtype_name, read_image, read_kernel
 from gpuconv.core.problem import ImageFacts, KernelFacts, Problem
+from gpuconv.core.remembered import remembered
 from gpuconv.core.shapes import convolution_span, read_mode, read_origin
+from gpuconv.methods.repeat import ENTRIES, Facts, Posed, facts_of, image_facts, image_of, is_remembered
 from gpuconv.methods.separable import factorize
 
 METHODS = ("auto", "direct", "separable", "fft", "overlap")
@@ -33,9 +25,6 @@ ACCURACIES = ("norm", "local")
 TESTED_FROM = 100_000
 # Equal taps that are worth knowing of: backends may sum them in fewer additions.
 LONG_BOX = 64
-# Bytes of a kernel up to which all that is known of it is kept for the next call with the same values: reading it again
-# would take as long as a small convolution.
-REMEMBERED = 2**12
 
 
 # Tuples, since they are made and hashed in a tenth of the time that a frozen dataclass takes.
@@ -64,47 +53,36 @@ class Described(NamedTuple):
 def describe(x: Any, kernel: Any, options: Options) -> Described:
     """Validate the arguments of a convolution and pose its problem. Reads sizes, and the kernel if it is at hand."""
     x, home = read_image(x)
-    kernel = read_kernel(kernel, home)
+    posed = pose(x, home, read_kernel(kernel, home), options)
+    return Described(x, posed.weights, home, posed.problem, posed.options)
+
+
+def pose(x: Any, home: Home, kernel: Any, options: Options) -> Posed:
+    """All that follows from the arguments but for the samples of `x`; `kernel` is as `read_kernel` gives it."""
+    facts = facts_of(x, home)
+    if is_remembered(kernel):
+        known = _remembered if are_plain(*options) else _from_bytes
+        return known(facts, kernel.tobytes(), kernel.shape, kernel.dtype, options)
+    return _pose_all(image_of(facts), kernel, options, home)
+
+
+def _from_bytes(facts: Facts, data: bytes, shape: tuple[int, ...], dtype: np.dtype, options: Options) -> Posed:
+    """`_pose_all` of a kernel at hand, whose values are all there is to know of it."""
+    posed = _pose_all(image_of(facts), np.frombuffer(data, dtype).reshape(shape), options, NUMPY)
+    posed.weights.flags.writeable = False
+    return posed
+
+
+_remembered = remembered(ENTRIES)(_from_bytes)
+
+
+def _pose_all(image: ImageFacts, kernel: Any, options: Options, home: Home) -> Posed:
+    """What an image and a kernel pose; `home` is where a kernel lives that is not at hand."""
     options = normal_options(options)
-    if home is NUMPY and is_remembered(kernel):
-        problem, weights = _remembered(x.shape, x.dtype, kernel.tobytes(), kernel.shape, kernel.dtype, options)
-    else:
-        problem, weights = _describe(image_facts(x, home, tuple(x.shape)), kernel, options, home)
-    return Described(x, weights, home, problem, options)
-
-
-def is_remembered(*weights: np.ndarray) -> bool:
-    """Whether what these weights say is kept for the next call with the same values."""
-    total = 0
-    for each in weights:
-        if each.nbytes == 0 or each.dtype.hasobject:
-            return False
-        total += each.nbytes
-    return total <= REMEMBERED
-
-
-@lru_cache(maxsize=1024)
-def _remembered(
-    shape: tuple[int, ...],
-    dtype: np.dtype,
-    data: bytes,
-    kernel_shape: tuple[int, ...],
-    kernel_dtype: np.dtype,
-    options: Options,
-) -> tuple[Problem, np.ndarray]:
-    """`_describe` of NumPy arrays whose values and sizes are all there is to know."""
-    kernel = np.frombuffer(data, kernel_dtype).reshape(kernel_shape)
-    problem, weights = _describe(numpy_facts(shape, dtype), kernel, options, NUMPY)
-    weights.flags.writeable = False
-    return problem, weights
-
-
-def _describe(image: ImageFacts, kernel: Any, options: Options, home: Home) -> tuple[Problem, Any]:
-    """The problem that an image and a kernel pose, and the kernel in correlation order."""
     problem, order = _pose(image, tuple(kernel.shape), dtype_name(kernel.dtype), options)
-    dtype_in(home, problem.rule.result)
+    check_computable(image.library, image.has_double, problem.rule.result)
     weights = correlation_order(kernel, options.operation, order, problem.rule, home)
-    return _with_facts(problem, kernel_facts(weights, problem, options.method)), weights
+    return Posed(_with_facts(problem, kernel_facts(weights, problem, options.method)), weights, options, {})
 
 
 def pose_forward(y: Any, kernel: Any, shape: Any, options: Options, home: Home) -> Problem:
@@ -126,37 +104,8 @@ def pose_forward(y: Any, kernel: Any, shape: Any, options: Options, home: Home) 
     return problem
 
 
-def image_facts(x: Any, home: Home, shape: tuple[int, ...]) -> ImageFacts:
-    """Facts of an image like `x` of the given shape."""
-    return ImageFacts(
-        home.library,
-        str(home.device),
-        home.traced,
-        shape,
-        dtype_name(x.dtype),
-        chunks_of(x, home),
-        has_double(home),
-    )
-
-
-def numpy_facts(shape: tuple[int, ...], dtype: np.dtype) -> ImageFacts:
-    """Facts of a NumPy array."""
-    return ImageFacts("numpy", NUMPY.device, False, shape, dtype_name(dtype), None, True)
-
-
 def normal_options(options: Options) -> Options:
     """Options with names checked and numbers as plain ints: 1, 1.0 and True must not be one key of a cache."""
-    if are_plain(*options):
-        return _checked(options)
-    return _read_options(options)
-
-
-@lru_cache(maxsize=1024)
-def _checked(options: Options) -> Options:
-    return _read_options(options)
-
-
-def _read_options(options: Options) -> Options:
     read_mode(options.mode)
     read_choice("method", options.method, METHODS)
     read_choice("accuracy", options.accuracy, ACCURACIES)
@@ -185,7 +134,7 @@ def _pose(
     _check_dimensions(kernel_shape, axes, options)
     order, spans = read_spans(options, image.shape, axes, kernel_shape)
     facts = replace(facts, shape=tuple(kernel_shape[i] for i in order))
-    return Problem(kernel=facts, rule=rule, spans=spans, accuracy=options.accuracy, **vars(image)), order
+    return Problem(kernel=facts, rule=rule, spans=spans, accuracy=options.accuracy, **image._asdict()), order
 
 
 def read_spans(
@@ -276,35 +225,3 @@ def _residency(problem: Problem) -> str:
 def _bits(weights: np.ndarray) -> int:
     """Smallest b with ``sum |weights| <= 2**b``, in Python's integers, which do not overflow."""
     return sum(abs(tap) for tap in weights.ravel().tolist()).bit_length()
-
-
-def read_fill(cval: Any, problem: Problem) -> Any:
-    """The fill value as a Python number that the image's dtype can hold."""
-    if type(cval) is float and not problem.exact:
-        return cval
-    if isinstance(cval, (np.ndarray, np.generic)) and np.ndim(cval) == 0:
-        cval = cval.item()
-    if isinstance(cval, bool) or not isinstance(cval, (int, float, complex)):
-        raise TypeError(refusal("cval must be a number", f"got {cval!r}", "Give a plain int, float or complex"))
-    if isinstance(cval, complex) and not is_complex(problem.dtype):
-        raise ValueError(
-            refusal(
-                "cval of a real image must be real",
-                f"got {cval!r} for dtype {problem.dtype}",
-                "Cast x to complex first",
-            )
-        )
-    if isinstance(cval, int) and not problem.exact and abs(cval) > LARGEST["float64"]:
-        raise ValueError(refusal("cval must be no larger than the largest number", f"got {cval!r}", "Use math.inf"))
-    if isinstance(cval, complex) or not problem.exact:
-        return cval
-    low, high = integer_range(problem.dtype)
-    if not low <= cval <= high or int(cval) != cval:  # NaN is in no range
-        raise ValueError(
-            refusal(
-                "cval of an integer convolution must be a sample that x could have",
-                f"got {cval!r} for dtype {problem.dtype}",
-                f"Give a whole number from {low} to {high}, or cast x to a floating dtype",
-            )
-        )
-    return int(cval)

@@ -24,7 +24,8 @@ from gpuconv.methods.costs import (
     width,
     window_cost,
 )
-from gpuconv.methods.rows import run_row
+from gpuconv.methods.repeat import Run
+from gpuconv.methods.rows import prepare_row
 
 
 def primitive(problem: Problem) -> str:
@@ -79,5 +80,5 @@ def local_bound(problem: Problem, taps: int) -> str:
     return f"{terms * EPS[problem.rule.accumulator]:.1e} sum |k||x|, locally"
 
 
-def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any, result: str | None = None) -> Any:
-    return run_row(primitive(problem), problem, x, weights, cval, result)
+def prepare(problem: Problem, estimate: Estimate, weights: Any, result: str | None = None) -> Run:
+    return prepare_row(primitive(problem), problem, weights, result)

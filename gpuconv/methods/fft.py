@@ -21,6 +21,7 @@ from gpuconv.methods.costs import (
     runs_on_cuda,
     transform_rates,
 )
+from gpuconv.methods.repeat import Run, quiet
 
 # Rounding of three transforms of n = 2^m samples is below (3 + 3 sqrt(5) + 3) m unit roundoffs, relative to the norms
 # of both factors (C. Percival, Math. Comp. 72, 2003, theorem 5.1, DOI 10.1090/S0025-5718-02-01419-9). In eps, which is
@@ -139,10 +140,12 @@ def _share(axes: int, count: int, batches: int, size: int) -> int:
     return LONG_LINE if size > LONG_LINE_BYTES else ONE_LINE
 
 
-def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any, result: str | None = None) -> Any:
+def prepare(problem: Problem, estimate: Estimate, weights: Any, result: str | None = None) -> Run:
     row = registry.selected_row(primitive(problem), problem)
+    function, spans, lengths = row.function, problem.spans, estimate.lengths
     if row.native:
-        return row.function(x, weights, problem.spans, cval, estimate.lengths, result=result)
-    if not problem.exact:  # integers are cast block by block
-        x = cast(home_of(x), x, problem.working_dtype)
-    return row.function(x, weights, problem.spans, cval, estimate.lengths)
+        return quiet(lambda x, cval: function(x, weights, spans, cval, lengths, result=result))
+    if problem.exact:  # integers are cast block by block
+        return quiet(lambda x, cval: function(x, weights, spans, cval, lengths))
+    working = problem.working_dtype
+    return quiet(lambda x, cval: function(cast(home_of(x), x, working), weights, spans, cval, lengths))

@@ -11,6 +11,7 @@ from gpuconv.core.frequencies import fast_length
 from gpuconv.core.problem import Problem
 from gpuconv.methods import fft
 from gpuconv.methods.costs import RATES, Estimate, rates, within_limit
+from gpuconv.methods.repeat import Run
 
 primitive = fft.primitive
 
@@ -78,5 +79,5 @@ def estimate(problem: Problem) -> Estimate:
     return min(within_limit(estimates, memory_limit(problem.device)), key=lambda estimate: estimate.cost)
 
 
-def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any, result: str | None = None) -> Any:
-    return fft.run(problem, estimate, x, weights, cval, result)
+def prepare(problem: Problem, estimate: Estimate, weights: Any, result: str | None = None) -> Run:
+    return fft.prepare(problem, estimate, weights, result)

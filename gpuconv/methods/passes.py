@@ -4,32 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gpuconv.backends.generic.separable import fill_first
-from gpuconv.backends.memory import when_limits_change
-from gpuconv.core.arguments import read_axes, refusal
+from gpuconv.core.arguments import are_plain, read_axes, refusal
 from gpuconv.core.boundary import Span
 from gpuconv.core.dtypes import convolution_dtypes, is_complex
-from gpuconv.core.namespace import NUMPY, Home, cast, dtype_in, dtype_name, read_image, read_kernel
+from gpuconv.core.namespace import (
+    NUMPY,
+    Home,
+    cast,
+    check_computable,
+    dtype_name,
+    home_of,
+    read_image,
+    read_kernel,
+)
 from gpuconv.core.problem import ImageFacts, KernelFacts, Problem
+from gpuconv.core.remembered import remembered
 from gpuconv.methods.describe import (
     Described,
     Options,
     correlation_order,
-    image_facts,
-    is_remembered,
     line_facts,
     normal_options,
-    numpy_facts,
-    read_fill,
     read_spans,
 )
 from gpuconv.methods.plan import METHODS, Plan, choose_plan, empty_result
-from gpuconv.methods.rows import run_row
+from gpuconv.methods.repeat import ENTRIES, Facts, Posed, Run, facts_of, image_of, is_remembered, quiet
+from gpuconv.methods.rows import prepare_row
 
 
 class Lines(NamedTuple):
@@ -42,37 +47,39 @@ class Lines(NamedTuple):
 def describe_passes(x: Any, taps: Sequence[Any], options: Options) -> Described:
     """Validate the arguments of a separable convolution; its weights are `Lines`."""
     x, home = read_image(x)
-    options = normal_options(options)
+    posed = pose_passes(x, home, taps, options)
+    return Described(x, posed.weights, home, posed.problem, posed.options)
+
+
+def pose_passes(x: Any, home: Home, taps: Sequence[Any], options: Options) -> Posed:
+    """All that follows from the arguments of a separable convolution but for the samples of `x`."""
     lines = [read_kernel(line, home, "each of taps") for line in _sequence(taps)]
-    if home is NUMPY and is_remembered(*lines):
-        kept = tuple((line.tobytes(), line.shape, line.dtype) for line in lines)
-        problem, known = _remembered(x.shape, x.dtype, kept, options)
-    else:
-        problem, known = _describe(image_facts(x, home, tuple(x.shape)), lines, options, home)
-    return Described(x, known, home, problem, options)
+    facts = facts_of(x, home)
+    if is_remembered(*lines):
+        known = _remembered if are_plain(*options) else _from_bytes
+        return known(facts, tuple([(line.tobytes(), line.shape, line.dtype) for line in lines]), options)
+    return _pose_all(image_of(facts), lines, options, home)
 
 
-@lru_cache(maxsize=1024)
-def _remembered(
-    shape: tuple[int, ...],
-    dtype: np.dtype,
-    kept: tuple[tuple[bytes, tuple[int, ...], np.dtype], ...],
-    options: Options,
-) -> tuple[Problem, Lines]:
-    """`_describe` of NumPy arrays whose values and sizes are all there is to know."""
+def _from_bytes(facts: Facts, kept: tuple[tuple[bytes, tuple[int, ...], np.dtype], ...], options: Options) -> Posed:
+    """`_pose_all` of taps at hand, whose values are all there is to know of them."""
     lines = [np.frombuffer(data, dtype).reshape(shape) for data, shape, dtype in kept]
-    problem, known = _describe(numpy_facts(shape, dtype), lines, options, NUMPY)
-    for line in known.weights:
+    posed = _pose_all(image_of(facts), lines, options, NUMPY)
+    for line in posed.weights.weights:
         line.flags.writeable = False
-    return problem, known
+    return posed
 
 
-def _describe(image: ImageFacts, lines: list[Any], options: Options, home: Home) -> tuple[Problem, Lines]:
-    """The problem that an image and lines of taps pose, and what is known of these."""
+_remembered = remembered(ENTRIES)(_from_bytes)
+
+
+def _pose_all(image: ImageFacts, lines: list[Any], options: Options, home: Home) -> Posed:
+    """What an image and lines of taps pose; `home` is where taps live that are not at hand."""
+    options = normal_options(options)
     axes = read_axes(options.axes, len(image.shape))
     _check_lines(lines, axes)
     rule = convolution_dtypes(image.dtype, *((dtype_name(line.dtype), line.shape[0]) for line in lines))
-    dtype_in(home, rule.result)
+    check_computable(image.library, image.has_double, rule.result)
     order, spans = read_spans(options, image.shape, axes, [line.shape[0] for line in lines])
     weights = [correlation_order(lines[i], options.operation, (0,), rule, home) for i in order]
     at_hand = all(isinstance(line, np.ndarray) for line in weights)
@@ -83,8 +90,8 @@ def _describe(image: ImageFacts, lines: list[Any], options: Options, home: Home)
         "host" if at_hand else "traced",
         1,
     )
-    problem = Problem(kernel=facts, rule=rule, spans=spans, accuracy=options.accuracy, **vars(image))
-    return problem, Lines(weights, tuple(_line_facts(line, problem) for line in weights))
+    problem = Problem(kernel=facts, rule=rule, spans=spans, accuracy=options.accuracy, **image._asdict())
+    return Posed(problem, Lines(weights, tuple(_line_facts(line, problem) for line in weights)), options, {})
 
 
 def _sequence(taps: Any) -> Sequence[Any]:
@@ -115,27 +122,25 @@ def _check_lines(lines: Sequence[Any], axes: tuple[int, ...]) -> None:
             )
 
 
-def accumulate_passes(described: Described, cval: Any, result: str | None = None) -> Any:
-    """One fused primitive if all axes are summed directly, else axis by axis.
+def prepare_passes(posed: Posed, result: str | None) -> Run:
+    """What carries it out: one fused primitive if all axes are summed directly, else axis by axis.
 
     In the accumulator's dtype, or in that called `result` where the backend rounds by itself.
     """
-    problem, home = described.problem, described.home
-    cval = read_fill(cval, problem)
+    problem, lines = posed.problem, posed.weights
     if problem.outputs == 0:
-        return empty_result(home, problem)
-    plans = plan_passes(described)
-    with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN are results like others
-        if all(plan.method == "direct" for plan in plans):
-            banks = [described.weights.weights]
-            return run_row("correlate_separable", problem, described.x, banks, cval, result)
-        return _pass_by_pass(cast(home, described.x, problem.working_dtype), described, plans, cval)
+        return lambda x, cval: empty_result(x, problem)
+    plans = _plans(problem, lines.facts)
+    if all(plan.method == "direct" for plan in plans):
+        return prepare_row("correlate_separable", problem, [lines.weights], result)
+    working = problem.working_dtype
+    return quiet(lambda x, cval: _pass_by_pass(cast(home_of(x), x, working), problem, lines, plans, cval))
 
 
-def _pass_by_pass(x: Any, described: Described, plans: Sequence[Plan], cval: Any) -> Any:
+def _pass_by_pass(x: Any, problem: Problem, lines: Lines, plans: Sequence[Plan], cval: Any) -> Any:
     """Every axis by its own method; a fill value other than zero is put around before the first."""
-    x, spans = fill_first(x, described.problem.spans, cval)
-    for plan, line, span in zip(plans, described.weights.weights, spans, strict=True):
+    x, spans = fill_first(x, problem.spans, cval)
+    for plan, line, span in zip(plans, lines.weights, spans, strict=True):
         x = run_pass(plan, x, line, span, cval)
     return x
 
@@ -144,7 +149,7 @@ def run_pass(plan: Plan, x: Any, line: Any, span: Span, cval: Any) -> Any:
     """One pass; where a margin has made the array larger than planned, it is planned anew."""
     step = replace(plan.problem, shape=tuple(x.shape), dtype=dtype_name(x.dtype), spans=(span,))
     plan = choose_plan(step, plan.options)
-    return METHODS[plan.method].run(step, plan.estimate, x, line, cval)
+    return METHODS[plan.method].prepare(step, plan.estimate, line)(x, cval)
 
 
 def plan_passes(described: Described) -> tuple[Plan, ...]:
@@ -157,7 +162,7 @@ def _line_facts(line: Any, problem: Problem) -> KernelFacts:
     return line_facts(line, facts, problem)
 
 
-@lru_cache(maxsize=1024)
+@remembered(ENTRIES)
 def _plans(problem: Problem, facts: tuple[KernelFacts, ...]) -> tuple[Plan, ...]:
     shape, plans = list(problem.shape), []
     options = Options("convolve", accuracy=problem.accuracy)
@@ -166,6 +171,3 @@ def _plans(problem: Problem, facts: tuple[KernelFacts, ...]) -> tuple[Plan, ...]
         plans.append(choose_plan(step, options))
         shape[span.axis] = span.count
     return tuple(plans)
-
-
-when_limits_change(_plans.cache_clear)

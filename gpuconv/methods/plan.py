@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from types import ModuleType
 from typing import Any
-
-import numpy as np
 
 from gpuconv.backends import registry
 from gpuconv.backends.memory import memory_limit, when_limits_change
 from gpuconv.core.arguments import refusal
-from gpuconv.core.namespace import Home, dtype_in
+from gpuconv.core.namespace import dtype_in, home_of, read_image, read_kernel
 from gpuconv.core.problem import Problem
+from gpuconv.core.remembered import forget, remembered
 from gpuconv.methods import direct, fft, overlap, separable
 from gpuconv.methods.costs import Estimate, within_limit
-from gpuconv.methods.deliver import check_out, deliver, wanted_dtype
-from gpuconv.methods.describe import Described, Options, describe, read_fill
+from gpuconv.methods.describe import Options, pose
+from gpuconv.methods.repeat import ENTRIES, Posed, Run, run_posed
 
 METHODS: dict[str, ModuleType] = {"direct": direct, "separable": separable, "fft": fft, "overlap": overlap}
 
@@ -106,14 +105,25 @@ class Plan:
         >>> plan.execute(np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 1.0])).tolist()
         [1.0, 3.0, 5.0, 7.0, 4.0]
         """
-        described = describe(x, kernel, self.options)
-        differing = _differences(described.problem, self.problem, self.method)
+        x, home = read_image(x)
+        posed = pose(x, home, read_kernel(kernel, home), self.options)
+        differing = _differences(posed.problem, self.problem, self.method)
         if differing:
             raise ValueError(
                 refusal("a plan runs on arrays like those it was made for", "; ".join(differing), "Make a new plan")
             )
-        check_out(out, described.home, described.problem)
-        return run(self, described, cval, out)
+        if choose_plan(posed.problem, posed.options) != self:
+            posed = posed._replace(runs={})
+        return run_posed(self.prepare, posed, x, home, cval, out)
+
+    def prepare(self, posed: Posed, result: str | None) -> Run:
+        """What carries the plan out on images like the one of `posed`, giving the dtype called `result`.
+
+        None stands for the accumulator's; backends that do not round by themselves return that in any case.
+        """
+        if self.problem.outputs == 0:
+            return lambda x, cval: empty_result(x, self.problem)
+        return METHODS[self.method].prepare(self.problem, self.estimate, posed.weights, result)
 
     def __str__(self) -> str:
         problem = self.problem
@@ -169,7 +179,7 @@ def cheapest(costs: dict[str, int]) -> str:
     return min(costs, key=lambda name: costs[name] * (TRANSFORMS_COUNT if name in ("fft", "overlap") else 100))
 
 
-@lru_cache(maxsize=1024)
+@remembered(ENTRIES)
 def choose_plan(problem: Problem, options: Options) -> Plan:
     """The cheapest method that can within the memory limit, or the one asked for; estimates of all of them."""
     posed = _block_problem(problem)
@@ -194,7 +204,7 @@ def choose_plan(problem: Problem, options: Options) -> Plan:
     return Plan(problem, method, tuple(entries), options)
 
 
-when_limits_change(choose_plan.cache_clear)
+when_limits_change(forget)
 
 
 def _block_problem(problem: Problem) -> Problem:
@@ -210,22 +220,12 @@ def _block_problem(problem: Problem) -> Problem:
     return replace(problem, shape=tuple(shape), spans=spans)
 
 
-def run(plan: Plan, described: Described, cval: Any, out: Any) -> Any:
-    """Carry out `plan`, then round once to the result's dtype or into `out`."""
-    result = accumulate(plan, described, cval, wanted_dtype(plan.problem, out))
-    return deliver(result, described.home, plan.problem, out)
+def prepare(posed: Posed, result: str | None) -> Run:
+    """What carries out the cheapest plan for what is posed; see `Plan.prepare`."""
+    return choose_plan(posed.problem, posed.options).prepare(posed, result)
 
 
-def accumulate(plan: Plan, described: Described, cval: Any, result: str | None = None) -> Any:
-    """The result in the accumulator's dtype; in that called `result` where the backend rounds by itself."""
-    problem, home = plan.problem, described.home
-    cval = read_fill(cval, problem)
-    if problem.outputs == 0:
-        return empty_result(home, problem)
-    with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN are results like others
-        return METHODS[plan.method].run(problem, plan.estimate, described.x, described.weights, cval, result)
-
-
-def empty_result(home: Home, problem: Problem) -> Any:
-    """An array of the result's shape without samples."""
+def empty_result(x: Any, problem: Problem) -> Any:
+    """An array of the result's shape without samples, where `x` lives."""
+    home = home_of(x)
     return home.xp.zeros(problem.output_shape, dtype=dtype_in(home, problem.rule.accumulator), device=home.device)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gpuconv.backends import registry
 from gpuconv.core.namespace import cast, home_of
 from gpuconv.core.problem import Problem
+from gpuconv.methods.repeat import Run, quiet
 
 
-def run_row(primitive: str, problem: Problem, x: Any, weights: Any, cval: Any, result: str | None) -> Any:
-    """`primitive` on `x`, in the accumulator's dtype, or in that called `result` where the row rounds by itself."""
+def prepare_row(primitive: str, problem: Problem, weights: Any, result: str | None) -> Run:
+    """`primitive` on images of a problem: in the accumulator's dtype, or in `result` where the row rounds by itself."""
     row = registry.selected_row(primitive, problem)
+    function, spans = row.function, problem.spans
+    if row.prepare is not None:
+        return row.prepare(problem.shape, np.dtype(problem.dtype), weights, spans, result)
     if row.native:
-        return row.function(x, weights, problem.spans, cval, result=result)
-    x = cast(home_of(x), x, problem.working_dtype)
-    return row.function(x, weights, problem.spans, cval)
+        return quiet(lambda x, cval: function(x, weights, spans, cval, result=result))
+    return quiet(lambda x, cval: function(cast(home_of(x), x, problem.working_dtype), weights, spans, cval))

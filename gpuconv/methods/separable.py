@@ -24,7 +24,8 @@ from gpuconv.methods.costs import (
     sweep_cost,
 )
 from gpuconv.methods.direct import local_bound
-from gpuconv.methods.rows import run_row
+from gpuconv.methods.repeat import Run
+from gpuconv.methods.rows import prepare_row
 
 # A product of rounded factors is off by an eps or two per element; more than this is not an outer product.
 TOLERANCE = 4
@@ -173,7 +174,7 @@ def estimate(problem: Problem) -> Estimate:
     return Estimate(cost, memory, bound)
 
 
-def run(problem: Problem, estimate: Estimate, x: Any, weights: Any, cval: Any, result: str | None = None) -> Any:
+def prepare(problem: Problem, estimate: Estimate, weights: Any, result: str | None = None) -> Run:
     factors = factorize(weights, problem.rule.accumulator)
     assert factors is not None, "the plan was made for a kernel of known rank"
-    return run_row(primitive(problem), problem, x, factors.banks, cval, result)
+    return prepare_row(primitive(problem), problem, factors.banks, result)

@@ -12,8 +12,9 @@ from gpuconv import filters
 from gpuconv.backends import cpu, registry
 from gpuconv.backends.registry import Implementation
 from gpuconv.core.arguments import are_plain
-from gpuconv.methods.describe import REMEMBERED, Options, describe
+from gpuconv.methods.describe import Options, describe
 from gpuconv.methods.passes import describe_passes
+from gpuconv.methods.repeat import REMEMBERED
 
 X = np.arange(20.0).reshape(4, 5) % 7
 
