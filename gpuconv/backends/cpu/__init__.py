@@ -21,9 +21,11 @@ def _always(problem: Problem) -> str | None:
 
 
 TABLE = {
-    "correlate_axis": Implementation(lines.correlate_axis, _always, native=True),
-    "correlate_separable": Implementation(separable.correlate_separable, _always, native=True),
-    "correlate_windows": Implementation(windows.correlate_windows, _always, native=True),
+    "correlate_axis": Implementation(lines.correlate_axis, _always, native=True, prepare=lines.prepare),
+    "correlate_separable": Implementation(
+        separable.correlate_separable, _always, native=True, prepare=separable.prepare
+    ),
+    "correlate_windows": Implementation(windows.correlate_windows, _always, native=True, prepare=windows.prepare),
     "correlate_fourier": Implementation(fourier.correlate_fourier, _always),
     "correlate_channels": Implementation(channels.correlate_channels, channels.why_not),
     "channels_input_adjoint": Implementation(channels.channels_input_adjoint, channels.why_not),

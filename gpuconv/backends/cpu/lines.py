@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from gpuconv.backends.cpu import banded, compiled
-from gpuconv.backends.cpu.originals import ndimage_correlate1d
-from gpuconv.backends.cpu.stored import brought, rounded
+from gpuconv.backends.cpu.scipy_loops import line_loop
+from gpuconv.backends.cpu.stored import Loop, brought, prepared, rounded
 from gpuconv.backends.cpu.windows import correlate_slices
 from gpuconv.core.boundary import Span, extend
 from gpuconv.core.namespace import home_of
@@ -32,6 +32,29 @@ def correlate_axis(
     if compiled.why_not(prod(output_shape(x.shape, spans)) * taps.size, working) is None:
         return rounded(correlate_large(x, taps, span, cval, result), result)
     return rounded(correlate_small(brought(x, working), taps, span, cval), result)
+
+
+def prepare(
+    shape: tuple[int, ...], dtype: np.dtype, taps: np.ndarray, spans: tuple[Span], result: str | None
+) -> Loop:
+    """`correlate_axis` of images of that shape and dtype: all that comes before SciPy's loop is done here."""
+    (span,) = spans
+    working = compiled.working_dtype(dtype, taps.dtype)
+    is_large = compiled.why_not(prod(output_shape(shape, spans)) * taps.size, working) is None
+    loop = None if is_large else prepare_small(shape, working, taps, span)
+    return prepared(loop, dtype, working, result, lambda x, cval: correlate_axis(x, taps, spans, cval, result))
+
+
+def prepare_small(shape: tuple[int, ...], dtype: np.dtype, taps: np.ndarray, span: Span) -> Loop | None:
+    """What `correlate_small` does, if that is one call of SciPy's loop on the image itself; None if it is not."""
+    work = prod(output_shape(shape, (span,))) * taps.size
+    if taps.dtype.kind == "c" or dtype.kind == "c" or taps_at_once(dtype, taps) < taps.size:
+        return None
+    if banded.why_not(dtype.name, taps.dtype.name, taps.size, work) is None:
+        return None
+    if not reads_image(span) or not scipy_meets_definition(dtype, taps):
+        return None
+    return line_loop(shape, dtype, taps, span)
 
 
 def correlate_small(x: np.ndarray, taps: np.ndarray, span: Span, cval: Any) -> np.ndarray:
@@ -94,21 +117,23 @@ def taps_at_once(dtype: np.dtype, taps: np.ndarray) -> int:
 
 def _correlate_line(x: np.ndarray, taps: np.ndarray, span: Span, cval: Any) -> np.ndarray:
     """All taps in one call of SciPy's loop, where that meets the definition."""
-    wider_than_double = x.dtype.kind in "iu" and x.dtype.itemsize == 8  # 64-bit integers, summed in 53 bits
-    if wider_than_double or not survives_symmetry_test(taps):
+    if not scipy_meets_definition(x.dtype, taps):
         return correlate_slices(x, taps, (span,), cval)
-    same = span.count == span.size and -span.taps < span.first <= 0 < span.size
-    if not same:
-        x = extend(home_of(x).xp, x, span, cval)
-    # SciPy reads x~[i + j - taps // 2 - origin].
-    origin = -(span.first if same else 0) - span.taps // 2
-    mode = span.boundary if same else "constant"
-    # SciPy copies the fill value into a double, as it does the samples.
-    # An array to write to spares SciPy reading a dtype and writing zeros.
-    result = ndimage_correlate1d(
-        x, taps, span.axis, output=np.empty(x.shape, x.dtype), mode=mode, cval=cval, origin=origin
-    )
-    return result if same else result[_along(x.ndim, span.axis, 0, span.count)]
+    if reads_image(span):
+        return line_loop(x.shape, x.dtype, taps, span)(x, cval)
+    x = extend(home_of(x).xp, x, span, cval)
+    whole = Span(span.axis, span.length, span.taps, 0, span.length, "constant")
+    return line_loop(x.shape, x.dtype, taps, whole)(x, cval)[_along(x.ndim, span.axis, 0, span.count)]
+
+
+def scipy_meets_definition(dtype: np.dtype, taps: np.ndarray) -> bool:
+    """Where SciPy's loop gives the definition: not for 64-bit integers, which it sums in 53 bits."""
+    return not (dtype.kind in "iu" and dtype.itemsize == 8) and survives_symmetry_test(taps)
+
+
+def reads_image(span: Span) -> bool:
+    """Whether SciPy's loop can read the image itself, of which it makes as many outputs as there are samples."""
+    return span.count == span.size and -span.taps < span.first <= 0 < span.size
 
 
 def _along(ndim: int, axis: int, start: int, count: int) -> tuple[slice, ...]:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from gpuconv.backends.cpu import compiled
-from gpuconv.backends.cpu.lines import correlate_axis, correlate_large, correlate_small
-from gpuconv.backends.cpu.stored import brought, rounded
-from gpuconv.backends.generic.separable import fill_first, filtered_fill
+from gpuconv.backends.cpu.lines import correlate_axis, correlate_large, correlate_small, prepare_small
+from gpuconv.backends.cpu.stored import Loop, brought, prepared, rounded
+from gpuconv.backends.generic.separable import fill_first, filtered_fill, is_zero
 from gpuconv.core.boundary import Span
 from gpuconv.core.shapes import output_shape
 
@@ -21,8 +21,7 @@ def correlate_separable(
 ) -> np.ndarray:
     """``sum over banks of`` the correlation of `x` with ``bank[0] (x) bank[1] (x) ...``, bank[i] along spans[i]."""
     working = compiled.working_dtype(x.dtype, *(taps.dtype for taps in banks[0]))
-    work = prod(output_shape(x.shape, spans)) * sum(span.taps for span in spans) * len(banks)
-    is_large = compiled.why_not(work, working) is None
+    is_large = compiled.why_not(products(x.shape, banks, spans), working) is None
     if is_large and all(taps.dtype.kind != "c" for bank in banks for taps in bank):
         return rounded(correlate_sweeps(x, banks, spans, cval, result), result)
     x, spans = fill_first(brought(x, working), spans, cval)
@@ -34,6 +33,49 @@ def correlate_separable(
         total = y if total is None else total + y
     assert total is not None, "there is at least one bank"
     return rounded(total, result)
+
+
+def products(shape: tuple[int, ...], banks: Sequence[Any], spans: Sequence[Span]) -> int:
+    """Products of a tap and a sample: what decides between loops."""
+    return prod(output_shape(shape, spans)) * sum(span.taps for span in spans) * len(banks)
+
+
+def prepare(
+    shape: tuple[int, ...], dtype: np.dtype, banks: Sequence[Sequence[Any]], spans: Sequence[Span], result: str | None
+) -> Loop:
+    """`correlate_separable` of images of that shape and dtype: all that comes before SciPy's loops is done here."""
+
+    def row(x: np.ndarray, cval: Any) -> np.ndarray:
+        return correlate_separable(x, banks, spans, cval, result)
+
+    working = compiled.working_dtype(dtype, *(taps.dtype for taps in banks[0]))
+    is_large = compiled.why_not(products(shape, banks, spans), working) is None
+    loop = None if is_large or len(banks) > 1 else _prepare_small(shape, working, banks[0], spans)
+    run = prepared(loop, dtype, working, result, row)
+    if loop is None or all(span.boundary != "constant" or span.inside for span in spans):
+        return run
+    # A fill value goes around before the first pass.
+    otherwise = prepared(None, dtype, working, result, row)
+    return lambda x, cval: run(x, cval) if is_zero(cval) else otherwise(x, cval)
+
+
+def _prepare_small(
+    shape: tuple[int, ...], dtype: np.dtype, bank: Sequence[Any], spans: Sequence[Span]
+) -> Loop | None:
+    """One loop of SciPy's after the other, where every pass is one."""
+    passes = []
+    for taps, span in zip(bank, spans, strict=True):
+        one = prepare_small(shape, dtype, taps, span)
+        if one is None:
+            return None
+        passes.append(one)
+
+    def loop(x: np.ndarray, cval: Any) -> np.ndarray:
+        for one in passes:
+            x = one(x, cval)
+        return x
+
+    return loop
 
 
 def correlate_sweeps(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from gpuconv.core.namespace import dtype_name, home_of
@@ -16,3 +19,30 @@ def brought(x: np.ndarray, working: np.dtype) -> np.ndarray:
 def rounded(y: np.ndarray, result: str | None) -> np.ndarray:
     """`y` in the dtype called `result`, rounded once; `y` itself if it has it, or if None is asked for."""
     return y if result is None or dtype_name(y.dtype) == result else convert(home_of(y), y, result)
+
+
+Loop = Callable[[np.ndarray, Any], np.ndarray]
+
+
+def prepared(loop: Loop | None, dtype: np.dtype, working: np.dtype, result: str | None, row: Loop) -> Loop:
+    """What is run again and again: `loop`, where there is one, between samples of `dtype` and results as wanted.
+
+    `loop` is one that reads integers as they are, sums in double precision, and returns the dtype `working`; `row` does
+    all of it by itself, and is silenced.
+    """
+    if loop is None:
+        return _quiet(row)
+    is_brought = dtype == working or dtype.kind in "iu"
+    if is_brought and result in (None, working.name):
+        return loop
+    return _quiet(lambda x, cval: rounded(loop(x if is_brought else brought(x, working), cval), result))
+
+
+def _quiet(run: Loop) -> Loop:
+    """Without NumPy's warnings: infinity and NaN are results like others."""
+
+    def quietly(x: np.ndarray, cval: Any) -> np.ndarray:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return run(x, cval)
+
+    return quietly

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import product
 from math import prod
@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from gpuconv.backends.cpu import compiled
-from gpuconv.backends.cpu.originals import ndimage_correlate
-from gpuconv.backends.cpu.stored import brought, rounded
+from gpuconv.backends.cpu.scipy_loops import window_loop
+from gpuconv.backends.cpu.stored import brought, prepared, rounded
 from gpuconv.backends.generic.windows import taps_of, taps_per_partial_sum
 from gpuconv.core.boundary import Span, extend_all
 from gpuconv.core.namespace import home_of
-from gpuconv.core.shapes import kernel_shape_among, output_shape
+from gpuconv.core.shapes import output_shape
 
 # 64 Ki samples: of 8, 16, 32 and 64 Ki the fastest for float32 and float64 images of 256^2 to 2048^2 on a core with
 # 1 MiB of second-level cache (benchmarks, subject "methods").
@@ -40,31 +40,50 @@ def correlate_windows(
 
 def correlate_small(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span], cval: Any) -> np.ndarray:
     """All work on SciPy's loop where that meets the definition, else on slices."""
-    if x.size * kernel.size <= SCIPY_WORK and scipy_meets_definition(x, kernel, spans, cval):
-        origins = [0] * x.ndim
-        for span in spans:
-            origins[span.axis] = -span.first - span.taps // 2
-        weights = kernel.reshape(kernel_shape_among(x.ndim, spans))
-        output = np.empty(x.shape, x.dtype)
-        return ndimage_correlate(x, weights, output=output, mode=spans[0].boundary, cval=cval, origin=origins)
+    if is_small(x.shape, kernel) and scipy_meets_definition(x.dtype, kernel, spans):
+        return window_loop(x.shape, x.dtype, kernel, spans)(x, cval)
     return correlate_slices(x, kernel, spans, cval)
+
+
+def prepare(
+    shape: tuple[int, ...], dtype: np.dtype, kernel: np.ndarray, spans: Sequence[Span], result: str | None
+) -> Callable[[np.ndarray, Any], np.ndarray]:
+    """`correlate_windows` of images of that shape and dtype: all that comes before SciPy's loop is done here."""
+    working = compiled.working_dtype(dtype, kernel.dtype)
+    loop = None
+    if why_not_compiled_for(shape, dtype, kernel, spans) is not None and is_small(shape, kernel):
+        if scipy_meets_definition(working, kernel, spans):
+            loop = window_loop(shape, working, kernel, spans)
+    return prepared(loop, dtype, working, result, lambda x, cval: correlate_windows(x, kernel, spans, cval, result))
+
+
+def is_small(shape: tuple[int, ...], kernel: np.ndarray) -> bool:
+    """Whether SciPy's loop takes less time than slices."""
+    return prod(shape) * kernel.size <= SCIPY_WORK
 
 
 def why_not_compiled(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span]) -> str | None:
     """Why compiled loops do not do this; None if they do."""
+    return why_not_compiled_for(x.shape, x.dtype, kernel, spans)
+
+
+def why_not_compiled_for(
+    shape: tuple[int, ...], dtype: np.dtype, kernel: np.ndarray, spans: Sequence[Span]
+) -> str | None:
+    """The same of an image of that shape and dtype."""
     if not 2 <= len(spans) <= 3:
         return f"compiled loops go over windows of two or three axes, these have {len(spans)}"
-    work = prod(output_shape(x.shape, spans)) * kernel.size
-    return compiled.why_not(work, compiled.working_dtype(x.dtype, kernel.dtype))
+    work = prod(output_shape(shape, spans)) * kernel.size
+    return compiled.why_not(work, compiled.working_dtype(dtype, kernel.dtype))
 
 
-def scipy_meets_definition(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span], cval: Any) -> bool:
+def scipy_meets_definition(dtype: np.dtype, kernel: np.ndarray, spans: Sequence[Span]) -> bool:
     """Where SciPy's N-D loop gives the definition (1.17.1).
 
     It sums in double precision (so no 64-bit integers), reads out of bounds when the reach is long against the axis,
     drops weights below double epsilon, and takes one boundary for all axes.
     """
-    if x.dtype.name not in ("float32", "float64", "int32") or kernel.dtype.kind == "c":
+    if dtype.name not in ("float32", "float64", "int32") or kernel.dtype.kind == "c":
         return False
     for span in spans:
         if span.boundary != spans[0].boundary or span.count != span.size or span.taps > span.size:
