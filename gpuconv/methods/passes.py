@@ -24,6 +24,7 @@ from gpuconv.core.namespace import (
 )
 from gpuconv.core.problem import ImageFacts, KernelFacts, Problem
 from gpuconv.core.remembered import remembered
+from gpuconv.methods.costs import RATES, rates
 from gpuconv.methods.describe import (
     Described,
     Options,
@@ -131,10 +132,20 @@ def prepare_passes(posed: Posed, result: str | None) -> Run:
     if problem.outputs == 0:
         return lambda x, cval: empty_result(x, problem)
     plans = _plans(problem, lines.facts)
-    if all(plan.method == "direct" for plan in plans):
+    if _in_matrices(problem, lines) or all(plan.method == "direct" for plan in plans):
         return prepare_row("correlate_separable", problem, [lines.weights], result)
     working = problem.working_dtype
     return quiet(lambda x, cval: _pass_by_pass(cast(home_of(x), x, working), problem, lines, plans, cval))
+
+
+def _in_matrices(problem: Problem, lines: Lines) -> bool:
+    """Whether small matrix products do all axes at once, which no transform of so few samples is faster than."""
+    if problem.chunks is not None or problem.kernel.residency != "host" or rates(problem) is not RATES["numpy"]:
+        return False
+    # Here, since `import gpuconv` is to load no part of SciPy.
+    from gpuconv.backends.cpu import matrices
+
+    return matrices.why_not(problem.shape, np.dtype(problem.working_dtype), lines.weights, problem.spans) is None
 
 
 def _pass_by_pass(x: Any, problem: Problem, lines: Lines, plans: Sequence[Plan], cval: Any) -> Any:

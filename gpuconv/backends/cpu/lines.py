@@ -14,7 +14,7 @@ import numpy as np
 
 from gpuconv.backends.cpu import banded, compiled
 from gpuconv.backends.cpu.scipy_loops import line_loop
-from gpuconv.backends.cpu.stored import Loop, brought, prepared, rounded
+from gpuconv.backends.cpu.stored import Loop, brought, prepared, quiet, rounded
 from gpuconv.backends.cpu.windows import correlate_slices
 from gpuconv.core.boundary import Span, extend
 from gpuconv.core.namespace import home_of
@@ -34,15 +34,15 @@ def correlate_axis(
     return rounded(correlate_small(brought(x, working), taps, span, cval), result)
 
 
-def prepare(
-    shape: tuple[int, ...], dtype: np.dtype, taps: np.ndarray, spans: tuple[Span], result: str | None
-) -> Loop:
+def prepare(shape: tuple[int, ...], dtype: np.dtype, taps: np.ndarray, spans: tuple[Span], result: str | None) -> Loop:
     """`correlate_axis` of images of that shape and dtype: all that comes before SciPy's loop is done here."""
     (span,) = spans
     working = compiled.working_dtype(dtype, taps.dtype)
     is_large = compiled.why_not(prod(output_shape(shape, spans)) * taps.size, working) is None
     loop = None if is_large else prepare_small(shape, working, taps, span)
-    return prepared(loop, dtype, working, result, lambda x, cval: correlate_axis(x, taps, spans, cval, result))
+    if loop is None:
+        return quiet(lambda x, cval: correlate_axis(x, taps, spans, cval, result))
+    return prepared(loop, dtype, working, result)
 
 
 def prepare_small(shape: tuple[int, ...], dtype: np.dtype, taps: np.ndarray, span: Span) -> Loop | None:

@@ -1,4 +1,7 @@
-"""Outer products: fused sweeps on compiled loops for large work, one pass of the line filter per axis for the rest."""
+"""Outer products: matrix products for small images, fused sweeps on compiled loops for large work.
+
+What neither takes has one pass of the line filter per axis.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.cpu import compiled
+from gpuconv.backends.cpu import compiled, matrices
 from gpuconv.backends.cpu.lines import correlate_axis, correlate_large, correlate_small, prepare_small
-from gpuconv.backends.cpu.stored import Loop, brought, prepared, rounded
+from gpuconv.backends.cpu.stored import Loop, brought, prepared, quiet, rounded
 from gpuconv.backends.generic.separable import fill_first, filtered_fill, is_zero
 from gpuconv.core.boundary import Span
 from gpuconv.core.shapes import output_shape
@@ -20,6 +23,13 @@ def correlate_separable(
     x: np.ndarray, banks: Sequence[Sequence[Any]], spans: Sequence[Span], cval: Any, result: str | None = None
 ) -> np.ndarray:
     """``sum over banks of`` the correlation of `x` with ``bank[0] (x) bank[1] (x) ...``, bank[i] along spans[i]."""
+    return prepare(x.shape, x.dtype, banks, spans, result)(x, cval)
+
+
+def _correlate(
+    x: np.ndarray, banks: Sequence[Sequence[Any]], spans: Sequence[Span], cval: Any, result: str | None
+) -> np.ndarray:
+    """The same by loops."""
     working = compiled.working_dtype(x.dtype, *(taps.dtype for taps in banks[0]))
     is_large = compiled.why_not(products(x.shape, banks, spans), working) is None
     if is_large and all(taps.dtype.kind != "c" for bank in banks for taps in bank):
@@ -43,25 +53,29 @@ def products(shape: tuple[int, ...], banks: Sequence[Any], spans: Sequence[Span]
 def prepare(
     shape: tuple[int, ...], dtype: np.dtype, banks: Sequence[Sequence[Any]], spans: Sequence[Span], result: str | None
 ) -> Loop:
-    """`correlate_separable` of images of that shape and dtype: all that comes before SciPy's loops is done here."""
-
-    def row(x: np.ndarray, cval: Any) -> np.ndarray:
-        return correlate_separable(x, banks, spans, cval, result)
-
+    """`correlate_separable` of images of that shape and dtype: all that does not depend on samples is done here."""
     working = compiled.working_dtype(dtype, *(taps.dtype for taps in banks[0]))
-    is_large = compiled.why_not(products(shape, banks, spans), working) is None
-    loop = None if is_large or len(banks) > 1 else _prepare_small(shape, working, banks[0], spans)
-    run = prepared(loop, dtype, working, result, row)
-    if loop is None or all(span.boundary != "constant" or span.inside for span in spans):
+    loop = None
+    if len(banks) == 1 and matrices.why_not(shape, working, banks[0], spans) is None:
+        loop = matrices.product_loop(banks[0], spans, lambda x, cval: _correlate(x, banks, spans, cval, working.name))
+    elif len(banks) == 1 and compiled.why_not(products(shape, banks, spans), working) is not None:
+        loop = _prepare_small(shape, working, banks[0], spans)
+    others = quiet(lambda x, cval: _correlate(x, banks, spans, cval, result))
+    if loop is None:
+        return others
+    run = prepared(loop, dtype, working, result)
+    if not is_filled(spans):
         return run
     # A fill value goes around before the first pass.
-    otherwise = prepared(None, dtype, working, result, row)
-    return lambda x, cval: run(x, cval) if is_zero(cval) else otherwise(x, cval)
+    return lambda x, cval: run(x, cval) if is_zero(cval) else others(x, cval)
 
 
-def _prepare_small(
-    shape: tuple[int, ...], dtype: np.dtype, bank: Sequence[Any], spans: Sequence[Span]
-) -> Loop | None:
+def is_filled(spans: Sequence[Span]) -> bool:
+    """Whether a fill value is read."""
+    return any(span.boundary == "constant" and not span.inside for span in spans)
+
+
+def _prepare_small(shape: tuple[int, ...], dtype: np.dtype, bank: Sequence[Any], spans: Sequence[Span]) -> Loop | None:
     """One loop of SciPy's after the other, where every pass is one."""
     passes = []
     for taps, span in zip(bank, spans, strict=True):

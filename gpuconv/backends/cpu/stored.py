@@ -24,21 +24,18 @@ def rounded(y: np.ndarray, result: str | None) -> np.ndarray:
 Loop = Callable[[np.ndarray, Any], np.ndarray]
 
 
-def prepared(loop: Loop | None, dtype: np.dtype, working: np.dtype, result: str | None, row: Loop) -> Loop:
-    """What is run again and again: `loop`, where there is one, between samples of `dtype` and results as wanted.
+def prepared(loop: Loop, dtype: np.dtype, working: np.dtype, result: str | None) -> Loop:
+    """`loop` between samples of `dtype` and results as wanted.
 
-    `loop` is one that reads integers as they are, sums in double precision, and returns the dtype `working`; `row` does
-    all of it by itself, and is silenced.
+    It reads integers as they are, sums in double precision, returns the dtype `working`, and gives no warnings.
     """
-    if loop is None:
-        return _quiet(row)
     is_brought = dtype == working or dtype.kind in "iu"
     if is_brought and result in (None, working.name):
         return loop
-    return _quiet(lambda x, cval: rounded(loop(x if is_brought else brought(x, working), cval), result))
+    return quiet(lambda x, cval: rounded(loop(x if is_brought else brought(x, working), cval), result))
 
 
-def _quiet(run: Loop) -> Loop:
+def quiet(run: Loop) -> Loop:
     """Without NumPy's warnings: infinity and NaN are results like others."""
 
     def quietly(x: np.ndarray, cval: Any) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import product
 from math import prod
@@ -12,7 +12,7 @@ import numpy as np
 
 from gpuconv.backends.cpu import compiled
 from gpuconv.backends.cpu.scipy_loops import window_loop
-from gpuconv.backends.cpu.stored import brought, prepared, rounded
+from gpuconv.backends.cpu.stored import Loop, brought, prepared, quiet, rounded
 from gpuconv.backends.generic.windows import taps_of, taps_per_partial_sum
 from gpuconv.core.boundary import Span, extend_all
 from gpuconv.core.namespace import home_of
@@ -47,14 +47,13 @@ def correlate_small(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span], cv
 
 def prepare(
     shape: tuple[int, ...], dtype: np.dtype, kernel: np.ndarray, spans: Sequence[Span], result: str | None
-) -> Callable[[np.ndarray, Any], np.ndarray]:
+) -> Loop:
     """`correlate_windows` of images of that shape and dtype: all that comes before SciPy's loop is done here."""
     working = compiled.working_dtype(dtype, kernel.dtype)
-    loop = None
-    if why_not_compiled_for(shape, dtype, kernel, spans) is not None and is_small(shape, kernel):
-        if scipy_meets_definition(working, kernel, spans):
-            loop = window_loop(shape, working, kernel, spans)
-    return prepared(loop, dtype, working, result, lambda x, cval: correlate_windows(x, kernel, spans, cval, result))
+    is_large = not is_small(shape, kernel) or why_not_compiled_for(shape, dtype, kernel, spans) is None
+    if is_large or not scipy_meets_definition(working, kernel, spans):
+        return quiet(lambda x, cval: correlate_windows(x, kernel, spans, cval, result))
+    return prepared(window_loop(shape, working, kernel, spans), dtype, working, result)
 
 
 def is_small(shape: tuple[int, ...], kernel: np.ndarray) -> bool:
