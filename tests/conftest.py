@@ -14,6 +14,7 @@ import hypothesis
 import numpy as np
 import pytest
 
+from gpuconv.core.remembered import forget
 from tests import libraries
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,6 +51,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if reasons:
         listed = "; ".join(f"{name} ({reason})" for name, reason in reasons.items())
         raise pytest.UsageError(f"--require asks for what is absent: {listed}. Install it, or do not require it.")
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> None:
+    """No test runs what another one has prepared, with other constants perhaps."""
+    forget()
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

@@ -33,6 +33,18 @@ def are_plain(*values: Any) -> bool:
     return kinds <= _PLAIN and all(set(map(type, value)) <= _PLAIN for value in values if type(value) is tuple)
 
 
+_NUMBERS = frozenset({type(None), int, float})
+
+
+def are_numbers(*values: Any) -> bool:
+    """The same for what is read as real numbers, where equal ones mean the same: None, ints, floats and tuples."""
+    kinds = set(map(type, values))
+    if kinds <= _NUMBERS:
+        return True
+    kinds.discard(tuple)
+    return kinds <= _NUMBERS and all(set(map(type, value)) <= _NUMBERS for value in values if type(value) is tuple)
+
+
 def read_choice(name: str, value: Any, choices: Iterable[str], aliases: dict[str, str] | None = None) -> str:
     """One word out of `choices`, after translating `aliases`."""
     choices = tuple(choices)

@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gpuconv.convolution import convolve_separable
 from gpuconv.core.arguments import refusal
+from gpuconv.core.namespace import read_image
 from gpuconv.filters._image import Edges, read_filtered
-from gpuconv.filters._taps import Cut, derivatives, orders_of, read_gaussians, read_lines, smooth
+from gpuconv.filters._taps import Cut, derivatives, orders_of, pose_gaussian, read_gaussians, smooth
 from gpuconv.kernels._arguments import read_real
+from gpuconv.methods.passes import prepare_passes
+from gpuconv.methods.repeat import facts_of, recalled, run_posed
 
 
 def gaussian(
@@ -86,9 +88,9 @@ def gaussian(
     >>> filters.gaussian(np.arange(21.0), 0.5, order=1, kind="lattice")[10].round(12).item()
     1.0
     """
-    image = read_filtered(x, Edges(axes, boundary, cval))
-    taps = read_lines(sigma, order, Cut(truncate, radius, kind), image)
-    return image.home.returned(convolve_separable(image.given, taps, **image.edges, out=out), out)
+    x, home = read_image(x)
+    plain, numbers = (order, radius, kind, axes, boundary), (sigma, truncate)
+    return run_posed(prepare_passes, recalled(pose_gaussian, facts_of(x, home), plain, numbers), x, home, cval, out)
 
 
 def gaussian_laplace(

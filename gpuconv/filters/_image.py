@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,13 @@ import numpy as np
 from gpuconv.core.arguments import are_plain, read_axes, refusal
 from gpuconv.core.boundary import read_boundary
 from gpuconv.core.dtypes import DtypeRule, convolution_dtypes, is_complex, real_of
-from gpuconv.core.namespace import Home, cast, dtype_name, read_image
+from gpuconv.core.namespace import Home, cast, read_image
 from gpuconv.core.problem import KernelFacts, Problem
+from gpuconv.core.remembered import remembered
 from gpuconv.kernels._arguments import spread
 from gpuconv.methods.deliver import check_out, deliver
 from gpuconv.methods.fill import read_fill
+from gpuconv.methods.repeat import ENTRIES, Facts, facts_of, image_of
 
 
 @dataclass(frozen=True)
@@ -96,27 +98,23 @@ def read_filtered(x: Any, edges: Edges) -> Image:
     """Validate an image and its edges."""
     x, home = read_image(x)
     # What has been read for one image holds for the next one like it.
-    read = _remembered if are_plain(edges.axes, edges.boundary) else _read
-    axes, boundaries, problem = read(
-        home.library, str(home.device), home.traced, tuple(x.shape), dtype_name(x.dtype), edges.axes, edges.boundary
-    )
+    read = _remembered if are_plain(edges.axes, edges.boundary) else read_edges
+    axes, boundaries, problem = read(facts_of(x, home), edges.axes, edges.boundary)
     return Image(x, home, axes, boundaries, read_fill(edges.cval, problem), problem)
 
 
-def _read(
-    library: str, device: str, traced: bool, shape: tuple[int, ...], dtype: str, axes: Any, boundary: Any
-) -> tuple[tuple[int, ...], tuple[str, ...], Problem]:
+def read_edges(facts: Facts, axes: Any, boundary: Any) -> tuple[tuple[int, ...], tuple[str, ...], Problem]:
     """Axes and boundaries in normal form, and the problem without spans."""
-    rule = convolution_dtypes(dtype, ("float64", 1))
-    axes = read_filter_axes(axes, len(shape))
+    image = image_of(facts)
+    rule = convolution_dtypes(image.dtype, ("float64", 1))
+    axes = read_filter_axes(axes, len(image.shape))
     boundaries = spread("boundary", boundary, len(axes), read_boundary)
-    facts = KernelFacts((), "float64", "host")
-    return axes, boundaries, Problem(library, device, traced, shape, dtype, facts, rule, spans=())
+    kernel = KernelFacts((), "float64", "host")
+    problem = Problem(image.library, image.device, image.traced, image.shape, image.dtype, kernel, rule, spans=())
+    return axes, boundaries, problem
 
 
-@lru_cache(maxsize=1024)
-def _remembered(*arguments: Any) -> tuple[tuple[int, ...], tuple[str, ...], Problem]:
-    return _read(*arguments)
+_remembered = remembered(ENTRIES)(read_edges)
 
 
 def read_filter_axes(axes: Any, ndim: int) -> tuple[int, ...]:

@@ -10,6 +10,9 @@ from gpuconv.core.arguments import read_axes, read_choice, read_integer, refusal
 from gpuconv.core.namespace import read_image
 from gpuconv.filters._image import Edges, Image, read_filter_axes
 from gpuconv.methods.banks import convolve_banks, in_one_sweep
+from gpuconv.methods.describe import Options, pose_kernel
+from gpuconv.methods.plan import prepare
+from gpuconv.methods.repeat import Facts, Posed, facts_of, image_of, recalled, run_posed
 from gpuconv.methods.separable import factorize
 
 OPERATORS = ("sobel", "prewitt", "scharr", "roberts")
@@ -311,21 +314,31 @@ def laplace(
     [1, 2, 2, 2, -7]
     """
     x, home = read_image(x)
-    axes = read_filter_axes(axes, x.ndim)
+    posed = recalled(_pose_laplace, facts_of(x, home), (neighbours, scale, axes, boundary))
+    return run_posed(prepare, posed, x, home, cval, out)
+
+
+def _pose_laplace(facts: Facts, neighbours: Any, scale: Any, axes: Any, boundary: Any) -> Posed:
+    axes = read_filter_axes(axes, len(image_of(facts).shape))
     kernel = kernels.laplacian(ndim=len(axes), neighbours=neighbours, scale=scale)
-    return home.returned(convolve(x, kernel, axes=axes, boundary=boundary, cval=cval, out=out), out)
+    return pose_kernel(facts, kernel, Options("convolve", boundary=boundary, axes=axes))
 
 
-def _slope(operator: str, x: Any, axis: Any, scale: str, edges: Edges, out: Any, *, origin: Any = 0) -> Any:
+def _slope(operator: str, x: Any, axis: Any, scale: Any, edges: Edges, out: Any, *, origin: Any = 0) -> Any:
     x, home = read_image(x)
-    axes = read_filter_axes(edges.axes, x.ndim)
-    axis = read_axes(read_integer("axis", axis), x.ndim)[0]
+    posed = recalled(_pose_slope, facts_of(x, home), (operator, axis, scale, origin, edges.axes, edges.boundary))
+    return run_posed(prepare, posed, x, home, edges.cval, out)
+
+
+def _pose_slope(facts: Facts, operator: str, axis: Any, scale: Any, origin: Any, axes: Any, boundary: Any) -> Posed:
+    ndim = len(image_of(facts).shape)
+    axes = read_filter_axes(axes, ndim)
+    axis = read_axes(read_integer("axis", axis), ndim)[0]
     if axis not in axes:
         remedy = f"Name one of them: {', '.join(map(str, axes))}"
         raise ValueError(refusal("axis must be among axes", f"got axis {axis} and axes {axes}", remedy))
     kernel = operator_kernel(operator, axes.index(axis), len(axes), scale)
-    result = convolve(x, kernel, axes=axes, boundary=edges.boundary, cval=edges.cval, origin=origin, out=out)
-    return home.returned(result, out)
+    return pose_kernel(facts, kernel, Options("convolve", boundary=boundary, origin=origin, axes=axes))
 
 
 def operator_kernel(operator: str, position: int, count: int, scale: str) -> Any:

@@ -12,12 +12,15 @@ import numpy as np
 from gpuconv.convolution import convolve_separable
 from gpuconv.core.arguments import read_integer, refusal
 from gpuconv.core.boundary import Span, extend_all
-from gpuconv.core.namespace import chunks_of, home_of
+from gpuconv.core.namespace import chunks_of, home_of, read_image
 from gpuconv.core.shapes import convolution_span
-from gpuconv.filters._image import Edges, Image, read_filtered
+from gpuconv.filters._image import Edges, Image, read_edges, read_filtered
 from gpuconv.filters._missing import divided, present, read_weights
 from gpuconv.filters._pointwise import real_parts, squared
 from gpuconv.kernels._arguments import read_count, read_size, spread
+from gpuconv.methods.describe import Options
+from gpuconv.methods.passes import pose_taps, prepare_passes
+from gpuconv.methods.repeat import Facts, Posed, facts_of, recalled, run_posed
 
 
 def uniform(
@@ -80,11 +83,17 @@ def uniform(
     >>> filters.uniform([0.0, 4.0, 8.0], 2).tolist()
     [0.0, 2.0, 6.0]
     """
-    image = read_filtered(x, Edges(axes, boundary, cval))
-    sizes = spread("size", size, len(image.axes), read_size)
-    origins = spread("origin", origin, len(image.axes), read_integer)
+    x, home = read_image(x)
+    posed = recalled(_pose_uniform, facts_of(x, home), (size, origin, axes, boundary))
+    return run_posed(prepare_passes, posed, x, home, cval, out)
+
+
+def _pose_uniform(facts: Facts, size: Any, origin: Any, axes: Any, boundary: Any) -> Posed:
+    axes, boundaries, _ = read_edges(facts, axes, boundary)
+    sizes = spread("size", size, len(axes), read_size)
+    origins = spread("origin", origin, len(axes), read_integer)
     taps = [np.full(own, 1.0 / own) for own in sizes]
-    return image.home.returned(convolve_separable(image.given, taps, **image.edges, origin=origins, out=out), out)
+    return pose_taps(facts, taps, Options("convolve", boundary=boundaries, origin=origins, axes=axes))
 
 
 def local_mean(

@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 
 from gpuconv.convolution import convolve_separable
-from gpuconv.core.arguments import are_plain, read_choice
+from gpuconv.core.arguments import read_choice
 from gpuconv.core.dtypes import real_of
-from gpuconv.filters._image import Image
+from gpuconv.filters._image import Image, read_edges
 from gpuconv.kernels._arguments import read_nonnegative, read_order, read_radius, spread
 from gpuconv.kernels._taps import KINDS, double_taps
 from gpuconv.methods.banks import convolve_banks
+from gpuconv.methods.describe import Options
+from gpuconv.methods.passes import pose_taps
+from gpuconv.methods.repeat import Facts, Posed
 
 
 @dataclass(frozen=True)
@@ -51,24 +54,15 @@ def read_gaussians(sigma: Any, cut: Cut, image: Image, name: str = "sigma") -> G
     return _read(name, sigma, cut.truncate, cut.radius, cut.kind, len(image.axes), image.problem.rule.accumulator)
 
 
-def read_lines(sigma: Any, order: Any, cut: Cut, image: Image) -> list[np.ndarray]:
-    """Taps of the derivatives of given orders, one line per filtered axis."""
-    # 2 and 2.0 are the same sigma, but not the same radius.
-    numbers = type(sigma) in (int, float) and type(cut.truncate) in (int, float, type(None))
-    lines = _remembered if numbers and are_plain(order, cut.radius, cut.kind) else _lines
-    rest = cut.truncate, cut.radius, cut.kind, len(image.axes), image.problem.rule.accumulator
-    return lines(order, sigma, *rest)
-
-
-def _lines(order: Any, sigma: Any, *rest: Any) -> list[np.ndarray]:
-    gaussians = _read("sigma", sigma, *rest)
-    orders = spread("order", order, len(gaussians.sigmas), read_order)
-    return [gaussians.taps(position, own) for position, own in enumerate(orders)]
-
-
-@lru_cache(maxsize=256)
-def _remembered(*arguments: Any) -> list[np.ndarray]:
-    return _lines(*arguments)
+def pose_gaussian(
+    facts: Facts, order: Any, radius: Any, kind: Any, axes: Any, boundary: Any, sigma: Any, truncate: Any
+) -> Posed:
+    """Smoothing, or derivatives of given orders, along the filtered axes."""
+    axes, boundaries, problem = read_edges(facts, axes, boundary)
+    gaussians = _read("sigma", sigma, truncate, radius, kind, len(axes), problem.rule.accumulator)
+    orders = spread("order", order, len(axes), read_order)
+    lines = [gaussians.taps(position, own) for position, own in enumerate(orders)]
+    return pose_taps(facts, lines, Options("convolve", boundary=boundaries, axes=axes))
 
 
 def _read(name: str, sigma: Any, truncate: Any, radius: Any, kind: Any, count: int, accumulator: str) -> Gaussians:

@@ -67,13 +67,17 @@ def pose(x: Any, home: Home, kernel: Any, options: Options) -> Posed:
 
 
 def _from_bytes(facts: Facts, data: bytes, shape: tuple[int, ...], dtype: np.dtype, options: Options) -> Posed:
-    """`_pose_all` of a kernel at hand, whose values are all there is to know of it."""
-    posed = _pose_all(image_of(facts), np.frombuffer(data, dtype).reshape(shape), options, NUMPY)
-    posed.weights.flags.writeable = False
-    return posed
+    return pose_kernel(facts, np.frombuffer(data, dtype).reshape(shape), options)
 
 
 _remembered = remembered(ENTRIES)(_from_bytes)
+
+
+def pose_kernel(facts: Facts, kernel: np.ndarray, options: Options) -> Posed:
+    """The same for a kernel at hand, of which nothing is kept but its values."""
+    posed = _pose_all(image_of(facts), kernel, options, NUMPY)
+    posed.weights.flags.writeable = False
+    return posed
 
 
 def _pose_all(image: ImageFacts, kernel: Any, options: Options, home: Home) -> Posed:

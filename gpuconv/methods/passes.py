@@ -63,15 +63,19 @@ def pose_passes(x: Any, home: Home, taps: Sequence[Any], options: Options) -> Po
 
 
 def _from_bytes(facts: Facts, kept: tuple[tuple[bytes, tuple[int, ...], np.dtype], ...], options: Options) -> Posed:
-    """`_pose_all` of taps at hand, whose values are all there is to know of them."""
     lines = [np.frombuffer(data, dtype).reshape(shape) for data, shape, dtype in kept]
+    return pose_taps(facts, lines, options)
+
+
+_remembered = remembered(ENTRIES)(_from_bytes)
+
+
+def pose_taps(facts: Facts, lines: list[np.ndarray], options: Options) -> Posed:
+    """The same for taps at hand, of which nothing is kept but their values."""
     posed = _pose_all(image_of(facts), lines, options, NUMPY)
     for line in posed.weights.weights:
         line.flags.writeable = False
     return posed
-
-
-_remembered = remembered(ENTRIES)(_from_bytes)
 
 
 def _pose_all(image: ImageFacts, lines: list[Any], options: Options, home: Home) -> Posed:

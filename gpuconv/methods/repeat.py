@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gpuconv.backends.registry import forced_backend
+from gpuconv.core.arguments import are_numbers, are_plain
 from gpuconv.core.namespace import NUMPY, Home, chunks_of, dtype_name, has_double
 from gpuconv.core.problem import ImageFacts, Problem
+from gpuconv.core.remembered import remembered
 from gpuconv.methods.deliver import check_out, deliver, wanted_dtype
 from gpuconv.methods.fill import read_fill
 
@@ -74,6 +76,27 @@ def is_remembered(*weights: Any) -> bool:
             return False
         total += each.nbytes
     return total <= REMEMBERED
+
+
+def recalled(pose: Callable[..., Posed], facts: Facts, plain: tuple[Any, ...], numbers: tuple[Any, ...] = ()) -> Posed:
+    """``pose(facts, *plain, *numbers)``, kept for the next call where these arguments can be a key.
+
+    `numbers` are those arguments that are read as real numbers; of `plain` ones 1 and 1.0 are not the same.
+    """
+    if are_plain(*plain) and are_numbers(*numbers):
+        posed = _recalled(pose, facts, plain, numbers)
+        if posed is not None:
+            return posed
+    return pose(facts, *plain, *numbers)
+
+
+@remembered(ENTRIES)
+def _recalled(
+    pose: Callable[..., Posed], facts: Facts, plain: tuple[Any, ...], numbers: tuple[Any, ...]
+) -> Posed | None:
+    """None for weights that take too much memory to be kept."""
+    posed = pose(facts, *plain, *numbers)
+    return posed if is_remembered(*getattr(posed.weights, "weights", (posed.weights,))) else None
 
 
 def run_posed(prepare: Callable[[Posed, str], Run], posed: Posed, x: Any, home: Home, cval: Any, out: Any) -> Any:
