@@ -18,8 +18,8 @@ import gpuconv
 from benchmarks.harness import Effort, time_in_turn
 from benchmarks.libraries import wall_clock
 from gpuconv.backends.cpu import fourier, windows
+from gpuconv.core.remembered import forget
 from gpuconv.methods import overlap
-from gpuconv.methods.plan import choose_plan
 
 EFFORT = Effort(seconds=0.3, fewest=7, most=40)
 # Values of a border with everything on one side of it, or on the other.
@@ -129,6 +129,7 @@ def _timer(border: Border, value: Any, shape: tuple[int, ...], kernel: tuple[int
 
     def timer(repeats: int) -> float:
         with _set_to(border, value):
+            gpuconv.convolve(x, weights, method=method, boundary="reflect")
             return clock(lambda: gpuconv.convolve(x, weights, method=method, boundary="reflect"), repeats)
 
     return timer
@@ -138,13 +139,9 @@ def _timer(border: Border, value: Any, shape: tuple[int, ...], kernel: tuple[int
 def _set_to(border: Border, value: Any) -> Iterator[None]:
     standing = getattr(border.module, border.constant)
     setattr(border.module, border.constant, value)
-    # Plans are kept only where they cannot depend on the border: planning again would cost small work more than itself.
-    planned = border.module is overlap
-    if planned:
-        choose_plan.cache_clear()
+    forget()  # what was prepared before followed from the other border
     try:
         yield
     finally:
         setattr(border.module, border.constant, standing)
-        if planned:
-            choose_plan.cache_clear()
+        forget()

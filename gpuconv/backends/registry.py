@@ -26,8 +26,9 @@ class Implementation:
     native: the function takes the image in its stored dtype, and the keyword `result`; see `gpuconv.backends.generic`.
 
     prepare: for what is called again and again. ``prepare(shape, dtype, weights, spans, result)`` does once what does
-    not depend on the samples, and returns a function ``(x, cval)`` for images of that shape and dtype, whatever their
-    strides, that gives what the row itself would. It gives no warnings, and may run in several threads at once.
+    not depend on the samples, and returns a function ``(x, cval)`` for images of that shape and of the dtype of that
+    name, as they are stored and whatever their strides. It gives what the row itself would, no warnings, and may run in
+    several threads at once. A row that is not native may ignore `result`.
     """
 
     function: Callable[..., Any]

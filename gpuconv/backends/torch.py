@@ -28,6 +28,13 @@ def correlate(primitive: str, x: Any, weights: Any, spans: Any, cval: Any, *opti
     return Correlation(primitive, tuple(spans), cval, options)(x, weights)
 
 
+def prepare(primitive: str, shape: Any, dtype: str, weights: Any, spans: Any, result: str | None) -> Any:
+    """`correlate` of tensors like each other: on the CPU, undifferentiated, by what the engine prepares."""
+    from gpuconv.backends.torch_gradients import prepare_correlation
+
+    return prepare_correlation(primitive, shape, dtype, weights, tuple(spans))
+
+
 def run(primitive: str, x: Any, *arguments: Any) -> Any:
     """Another primitive: on the engine of `x` where no derivative is asked for."""
     from gpuconv.backends.torch_gradients import run_undifferentiated
@@ -35,6 +42,11 @@ def run(primitive: str, x: Any, *arguments: Any) -> Any:
     return run_undifferentiated(primitive, x, arguments)
 
 
-TABLE = {name: Implementation(partial(correlate, name), partial(why_not, name)) for name in _CORRELATIONS} | {
-    name: Implementation(partial(run, name), partial(why_not, name)) for name in _OTHERS
-}
+TABLE = {
+    name: Implementation(
+        partial(correlate, name),
+        partial(why_not, name),
+        prepare=None if name == "correlate_fourier" else partial(prepare, name),
+    )
+    for name in _CORRELATIONS
+} | {name: Implementation(partial(run, name), partial(why_not, name)) for name in _OTHERS}

@@ -11,7 +11,7 @@ Both are made of calls that torch can differentiate, so that gradients have grad
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
@@ -27,9 +27,9 @@ from gpuconv.backends.generic.separable import fill_first
 from gpuconv.backends.generic.windows import window
 from gpuconv.backends.torch_memory import run_on_engine, tensors_in, to_numpy
 from gpuconv.core.boundary import Span, extend_all, fold, pieces
-from gpuconv.core.dtypes import DtypeRule
+from gpuconv.core.dtypes import DtypeRule, dtypes_of_sums
 from gpuconv.core.frequencies import fast_length
-from gpuconv.core.namespace import dtype_name, home_of, is_transformed
+from gpuconv.core.namespace import cast, dtype_name, home_of, is_transformed
 from gpuconv.core.problem import KernelFacts, Problem
 
 # Taps from which the gradient by the weights goes through transforms, instead of one inner product per tap. A million
@@ -162,6 +162,32 @@ def _through_generic(context: Any, x: torch.Tensor | None, weights: Any, gradien
     inputs = [one for one, is_needed in zip((x, weights), needed) if is_needed]
     found = iter(torch.autograd.grad(y, inputs, gradient, create_graph=torch.is_grad_enabled()))
     return [next(found) if is_needed else None for is_needed in needed]
+
+
+def prepare_correlation(
+    primitive: str, shape: Sequence[int], dtype: str, weights: Any, spans: tuple[Span, ...]
+) -> Callable[[torch.Tensor, Any], torch.Tensor]:
+    """A function ``(x, cval)`` for tensors of that shape and dtype, as they are stored, that gives the sums' dtype."""
+    arrays = _arrays_in(weights)
+    working = dtypes_of_sums(dtype, *(dtype_name(each.dtype) for each in arrays))[0]
+    loop = None
+    if not tensors_in(weights):
+        engine = row_on("cpu", primitive).prepare
+        assert engine is not None, "the rows of NumPy arrays are prepared"
+        loop = engine(shape, working, weights, spans, None)
+
+    def run(x: torch.Tensor, cval: Any) -> torch.Tensor:
+        x = x if dtype == working else cast(home_of(x), x, working)
+        if loop is None or x.device.type != "cpu" or not may_be_lent((x,)) or is_differentiated((x,)):
+            return Correlation(primitive, spans, cval)(x, weights)
+        return run_on_engine(lambda lent, _: loop(lent, cval), x, None)
+
+    return run
+
+
+def _arrays_in(weights: Any) -> list[Any]:
+    """Weights, or all lines of taps in banks of them."""
+    return [taps for bank in weights for taps in bank] if isinstance(weights, (list, tuple)) else [weights]
 
 
 def real(values: torch.Tensor) -> torch.Tensor:

@@ -148,16 +148,22 @@ def _refuse_carriers(x: Any, argument: str) -> None:
         )
     if isinstance(x, np.matrix):
         raise TypeError(refusal(f"{argument} must be a plain array", "got a numpy.matrix", "Pass numpy.asarray(x)"))
-    module = type(x).__module__ or ""
-    for carrier, loss in _CARRIERS.items():
-        if module == carrier or module.startswith(carrier + "."):
-            raise TypeError(
-                refusal(
-                    f"{argument} must be a plain array",
-                    f"got {module.split('.')[0]} {type(x).__name__}",
-                    f"gpuconv would lose {loss}",
-                )
+    kind: Any = type(x)
+    carrier = _carrier(kind)
+    if carrier is not None:
+        raise TypeError(
+            refusal(
+                f"{argument} must be a plain array",
+                f"got {kind.__module__.split('.')[0]} {kind.__name__}",
+                f"gpuconv would lose {_CARRIERS[carrier]}",
             )
+        )
+
+
+@lru_cache(maxsize=256)  # asked of the same few types at every call
+def _carrier(kind: Any) -> str | None:
+    module = kind.__module__ or ""
+    return next((name for name in _CARRIERS if module == name or module.startswith(name + ".")), None)
 
 
 def device_of(x: Any) -> Any:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from gpuconv.backends import registry
 from gpuconv.core.namespace import cast, home_of
 from gpuconv.core.problem import Problem
@@ -17,7 +15,7 @@ def prepare_row(primitive: str, problem: Problem, weights: Any, result: str | No
     row = registry.selected_row(primitive, problem)
     function, spans = row.function, problem.spans
     if row.prepare is not None:
-        return row.prepare(problem.shape, np.dtype(problem.dtype), weights, spans, result)
+        return row.prepare(problem.shape, problem.dtype, weights, spans, result)
     if row.native:
         return quiet(lambda x, cval: function(x, weights, spans, cval, result=result))
     return quiet(lambda x, cval: function(cast(home_of(x), x, problem.working_dtype), weights, spans, cval))

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from gpuconv._scipy_arguments import read_filter_axes, read_line
-from gpuconv.core.arguments import refusal
+from gpuconv.core.arguments import are_numbers, are_plain, refusal
+from gpuconv.core.remembered import remembered
 from gpuconv.kernels import gaussian_taps
+from gpuconv.methods.repeat import is_remembered
 from gpuconv.ndimage._handover import hand_over
 from gpuconv.ndimage._passes import Pass, box, read_input, read_sequence, run_passes
 
@@ -152,6 +154,22 @@ def gaussian_passes(
 
 def weights_of(sigma: Any, order: Any, truncate: Any, radius: Any) -> np.ndarray:
     """Weights for correlation: SciPy's samples of the Gaussian or its derivative, turned over."""
+    if are_numbers(sigma, truncate) and are_plain(order, radius):
+        kept = _remembered(sigma, order, truncate, radius)
+        if kept is not None:
+            return kept
+    return _weights_of(sigma, order, truncate, radius)
+
+
+@remembered(256)
+def _remembered(*arguments: Any) -> np.ndarray | None:
+    """None for weights that take too much memory to be kept."""
+    weights = _weights_of(*arguments)
+    weights.flags.writeable = False
+    return weights if is_remembered(weights) else None
+
+
+def _weights_of(sigma: Any, order: Any, truncate: Any, radius: Any) -> np.ndarray:
     sigma = float(sigma)
     reach = int(truncate * sigma + 0.5) if radius is None else radius
     if not isinstance(reach, numbers.Integral) or reach < 0:

@@ -34,8 +34,9 @@ def correlate_axis(
     return rounded(correlate_small(brought(x, working), taps, span, cval), result)
 
 
-def prepare(shape: tuple[int, ...], dtype: np.dtype, taps: np.ndarray, spans: tuple[Span], result: str | None) -> Loop:
+def prepare(shape: tuple[int, ...], dtype: Any, taps: np.ndarray, spans: tuple[Span], result: str | None) -> Loop:
     """`correlate_axis` of images of that shape and dtype: all that comes before SciPy's loop is done here."""
+    dtype = np.dtype(dtype)
     (span,) = spans
     working = compiled.working_dtype(dtype, taps.dtype)
     is_large = compiled.why_not(prod(output_shape(shape, spans)) * taps.size, working) is None

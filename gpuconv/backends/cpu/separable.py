@@ -51,9 +51,10 @@ def products(shape: tuple[int, ...], banks: Sequence[Any], spans: Sequence[Span]
 
 
 def prepare(
-    shape: tuple[int, ...], dtype: np.dtype, banks: Sequence[Sequence[Any]], spans: Sequence[Span], result: str | None
+    shape: tuple[int, ...], dtype: Any, banks: Sequence[Sequence[Any]], spans: Sequence[Span], result: str | None
 ) -> Loop:
     """`correlate_separable` of images of that shape and dtype: all that does not depend on samples is done here."""
+    dtype = np.dtype(dtype)
     working = compiled.working_dtype(dtype, *(taps.dtype for taps in banks[0]))
     loop = None
     if len(banks) == 1 and matrices.why_not(shape, working, banks[0], spans) is None:

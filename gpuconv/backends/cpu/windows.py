@@ -45,10 +45,9 @@ def correlate_small(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span], cv
     return correlate_slices(x, kernel, spans, cval)
 
 
-def prepare(
-    shape: tuple[int, ...], dtype: np.dtype, kernel: np.ndarray, spans: Sequence[Span], result: str | None
-) -> Loop:
+def prepare(shape: tuple[int, ...], dtype: Any, kernel: np.ndarray, spans: Sequence[Span], result: str | None) -> Loop:
     """`correlate_windows` of images of that shape and dtype: all that comes before SciPy's loop is done here."""
+    dtype = np.dtype(dtype)
     working = compiled.working_dtype(dtype, kernel.dtype)
     is_large = not is_small(shape, kernel) or why_not_compiled_for(shape, dtype, kernel, spans) is None
     if is_large or not scipy_meets_definition(working, kernel, spans):
