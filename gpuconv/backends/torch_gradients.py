@@ -170,11 +170,8 @@ def prepare_correlation(
     """A function ``(x, cval)`` for tensors of that shape and dtype, as they are stored, that gives the sums' dtype."""
     arrays = _arrays_in(weights)
     working = dtypes_of_sums(dtype, *(dtype_name(each.dtype) for each in arrays))[0]
-    loop = None
-    if not tensors_in(weights):
-        engine = row_on("cpu", primitive).prepare
-        assert engine is not None, "the rows of NumPy arrays are prepared"
-        loop = engine(shape, working, weights, spans, None)
+    engine = None if tensors_in(weights) else row_on("cpu", primitive).prepare
+    loop = None if engine is None else engine(shape, working, weights, spans, None)
 
     def run(x: torch.Tensor, cval: Any) -> torch.Tensor:
         x = x if dtype == working else cast(home_of(x), x, working)

@@ -46,7 +46,17 @@ def engine(monkeypatch):
             calls.append((primitive, x, result))
             return result
 
-        return replace(row, function=function)
+        def prepare(*arguments):
+            prepared = row.prepare(*arguments)
+
+            def run(x, cval):
+                result = prepared(x, cval)
+                calls.append((primitive, x, result))
+                return result
+
+            return run
+
+        return replace(row, function=function, prepare=prepare if row.prepare is not None else None)
 
     for primitive, row in list(cpu.TABLE.items()):
         monkeypatch.setitem(cpu.TABLE, primitive, noted(primitive, row))

@@ -382,3 +382,62 @@ def test_homes_of_other_libraries_have_keys_of_their_own(xp):
     facts = facts_of(x, home)
     assert hash(facts) == hash(facts_of(x, home))
     assert (facts == facts_of(X, NUMPY)) == (home is NUMPY)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
+def test_whether_a_derivative_is_asked_for_is_asked_at_every_call():
+    torch = pytest.importorskip("torch")
+    x = torch.from_numpy(X.copy())
+    expected = gpuconv.convolve(X, KERNEL)
+
+    def gradient_of(differentiate):
+        return differentiate(lambda image: (gpuconv.convolve(image, KERNEL) ** 2).sum())
+
+    def by_hand(loss):
+        image = x.clone().requires_grad_(True)
+        (found,) = torch.autograd.grad(loss(image), image)
+        return found
+
+    for _ in range(2):
+        assert np.array_equal(gpuconv.convolve(x, KERNEL).numpy(), expected)
+        assert not gpuconv.convolve(x, KERNEL).requires_grad
+        first = gradient_of(by_hand)
+        second = gradient_of(lambda loss: torch.func.grad(loss)(x))
+        assert torch.allclose(first, second, rtol=1e-4, atol=1e-2)
+        many = torch.func.vmap(lambda image: gpuconv.convolve(image, KERNEL))(torch.stack([x, 2 * x]))
+        assert np.allclose(many[1].numpy(), 2 * expected, rtol=1e-4, atol=1e-2)
+        with torch.no_grad():
+            assert not gpuconv.convolve(x.clone().requires_grad_(True), KERNEL).requires_grad
+        with torch.autograd.forward_ad.dual_level():
+            dual = torch.autograd.forward_ad.make_dual(x, torch.ones_like(x))
+            tangent = torch.autograd.forward_ad.unpack_dual(gpuconv.convolve(dual, KERNEL)).tangent
+            assert np.allclose(tangent.numpy(), gpuconv.convolve(np.ones_like(X), KERNEL))
+
+
+def test_tensors_of_other_layouts_give_the_same_samples():
+    torch = pytest.importorskip("torch")
+    x = torch.from_numpy(X.copy())
+    expected = gpuconv.convolve(x, KERNEL)
+    for given in (x.T.contiguous().T, torch.nn.Parameter(x), x.clone().expand(X.shape)):
+        assert np.array_equal(gpuconv.convolve(given, KERNEL).detach().numpy(), expected.numpy())
+    z = torch.complex(x, 2 * x)
+    conjugated = gpuconv.convolve(z.conj(), KERNEL)
+    assert np.allclose(conjugated.resolve_conj().numpy(), gpuconv.convolve(np.conj(z.numpy()), KERNEL))
+    for dtype in (torch.bfloat16, torch.float16, torch.uint8):
+        again = [gpuconv.convolve(x.abs().to(dtype), KERNEL) for _ in range(2)]
+        assert torch.equal(*again)
+        assert again[0].dtype == (torch.float32 if dtype == torch.uint8 else dtype)
+
+
+def test_the_precision_that_jax_may_use_is_part_of_the_key(run_python):
+    pytest.importorskip("jax")
+    code = """
+import jax, numpy as np, gpuconv
+for enabled in (True, False, True, False):
+    jax.config.update("jax_enable_x64", enabled)
+    try:
+        print(gpuconv.convolve(jax.numpy.ones(5, "int32"), np.ones(3)).dtype)
+    except TypeError as error:
+        print("refused")
+"""
+    assert run_python(code).split() == ["float64", "refused"] * 2
