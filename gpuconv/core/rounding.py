@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from gpuconv.core.dtypes import integer_range, is_integer
 from gpuconv.core.namespace import Home, cast, dtype_name
@@ -26,3 +29,13 @@ def convert(home: Home, x: Any, name: str) -> Any:
     converted = cast(home, inside, name)
     converted = xp.where(above, xp.asarray(high, dtype=converted.dtype, device=home.device), converted)
     return xp.where(below, xp.asarray(low, dtype=converted.dtype, device=home.device), converted)
+
+
+def quiet(run: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A function of an image and a fill value without NumPy's warnings: infinity and NaN are results like others."""
+
+    def quietly(x: Any, cval: Any) -> Any:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return run(x, cval)
+
+    return quietly

@@ -10,6 +10,7 @@ from gpuconv.core.dtypes import EPS, ITEMSIZE, is_complex, largest_magnitude
 from gpuconv.core.frequencies import blocks_together, fast_length
 from gpuconv.core.namespace import cast, home_of
 from gpuconv.core.problem import Problem
+from gpuconv.core.rounding import quiet
 from gpuconv.methods.costs import (
     CACHED_SHARE,
     RATES,
@@ -21,7 +22,7 @@ from gpuconv.methods.costs import (
     runs_on_cuda,
     transform_rates,
 )
-from gpuconv.methods.repeat import Run, quiet
+from gpuconv.methods.repeat import Run
 
 # Rounding of three transforms of n = 2^m samples is below (3 + 3 sqrt(5) + 3) m unit roundoffs, relative to the norms
 # of both factors (C. Percival, Math. Comp. 72, 2003, theorem 5.1, DOI 10.1090/S0025-5718-02-01419-9). In eps, which is

@@ -24,6 +24,7 @@ from gpuconv.core.namespace import (
 )
 from gpuconv.core.problem import ImageFacts, KernelFacts, Problem
 from gpuconv.core.remembered import remembered
+from gpuconv.core.rounding import quiet
 from gpuconv.methods.costs import RATES, rates
 from gpuconv.methods.describe import (
     Described,
@@ -34,7 +35,7 @@ from gpuconv.methods.describe import (
     read_spans,
 )
 from gpuconv.methods.plan import METHODS, Plan, choose_plan, empty_result
-from gpuconv.methods.repeat import ENTRIES, Facts, Posed, Run, facts_of, image_of, is_remembered, quiet
+from gpuconv.methods.repeat import ENTRIES, Facts, Posed, Run, facts_of, image_of, is_remembered
 from gpuconv.methods.rows import prepare_row
 
 

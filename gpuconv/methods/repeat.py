@@ -111,13 +111,3 @@ def run_posed(prepare: Callable[[Posed, str], Run], posed: Posed, x: Any, home: 
     if run is None:
         run = posed.runs[wanted] = prepare(posed, wanted_dtype(problem, out))
     return deliver(run(x, cval), home, problem, out)
-
-
-def quiet(run: Run) -> Run:
-    """The same without NumPy's warnings: infinity and NaN are results like others."""
-
-    def quietly(x: Any, cval: Any) -> Any:
-        with np.errstate(over="ignore", invalid="ignore"):
-            return run(x, cval)
-
-    return quietly

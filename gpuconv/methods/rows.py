@@ -7,7 +7,8 @@ from typing import Any
 from gpuconv.backends import registry
 from gpuconv.core.namespace import cast, home_of
 from gpuconv.core.problem import Problem
-from gpuconv.methods.repeat import Run, quiet
+from gpuconv.core.rounding import quiet
+from gpuconv.methods.repeat import Run
 
 
 def prepare_row(primitive: str, problem: Problem, weights: Any, result: str | None) -> Run:

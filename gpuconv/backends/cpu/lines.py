@@ -14,10 +14,11 @@ import numpy as np
 
 from gpuconv.backends.cpu import banded, compiled
 from gpuconv.backends.cpu.scipy_loops import line_loop
-from gpuconv.backends.cpu.stored import Loop, brought, prepared, quiet, rounded
+from gpuconv.backends.cpu.stored import Loop, brought, prepared, rounded
 from gpuconv.backends.cpu.windows import correlate_slices
 from gpuconv.core.boundary import Span, extend
 from gpuconv.core.namespace import home_of
+from gpuconv.core.rounding import quiet
 from gpuconv.core.shapes import output_shape
 
 _DOUBLE_EPSILON = 2.0**-52

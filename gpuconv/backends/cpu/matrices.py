@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from gpuconv.backends.cpu.products import LARGEST
-from gpuconv.backends.cpu.stored import Loop, quiet
+from gpuconv.backends.cpu.stored import Loop
 from gpuconv.core.boundary import Span, source_indices
+from gpuconv.core.rounding import quiet
 
 # Taps along both axes from which products are faster than SciPy's loops. Microseconds of one processor, float32, 3+3,
 # 5+5 and 17+17 symmetric taps: 16^2 3.3, loops 3.6, 3.9 and 5.7; 32^2 5.6, loops 7.4, 8.1 and 15.6; 64^2 21, loops 30,

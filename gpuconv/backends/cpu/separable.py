@@ -13,9 +13,10 @@ import numpy as np
 
 from gpuconv.backends.cpu import compiled, matrices
 from gpuconv.backends.cpu.lines import correlate_axis, correlate_large, correlate_small, prepare_small
-from gpuconv.backends.cpu.stored import Loop, brought, prepared, quiet, rounded
+from gpuconv.backends.cpu.stored import Loop, brought, prepared, rounded
 from gpuconv.backends.generic.separable import fill_first, filtered_fill, is_zero
 from gpuconv.core.boundary import Span
+from gpuconv.core.rounding import quiet
 from gpuconv.core.shapes import output_shape
 
 

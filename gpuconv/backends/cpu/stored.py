@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gpuconv.core.namespace import dtype_name, home_of
-from gpuconv.core.rounding import convert
+from gpuconv.core.rounding import convert, quiet
 
 
 def brought(x: np.ndarray, working: np.dtype) -> np.ndarray:
@@ -33,13 +33,3 @@ def prepared(loop: Loop, dtype: np.dtype, working: np.dtype, result: str | None)
     if is_brought and result in (None, working.name):
         return loop
     return quiet(lambda x, cval: rounded(loop(x if is_brought else brought(x, working), cval), result))
-
-
-def quiet(run: Loop) -> Loop:
-    """Without NumPy's warnings: infinity and NaN are results like others."""
-
-    def quietly(x: np.ndarray, cval: Any) -> np.ndarray:
-        with np.errstate(over="ignore", invalid="ignore"):
-            return run(x, cval)
-
-    return quietly

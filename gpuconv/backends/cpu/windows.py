@@ -12,10 +12,11 @@ import numpy as np
 
 from gpuconv.backends.cpu import compiled
 from gpuconv.backends.cpu.scipy_loops import window_loop
-from gpuconv.backends.cpu.stored import Loop, brought, prepared, quiet, rounded
+from gpuconv.backends.cpu.stored import Loop, brought, prepared, rounded
 from gpuconv.backends.generic.windows import taps_of, taps_per_partial_sum
 from gpuconv.core.boundary import Span, extend_all
 from gpuconv.core.namespace import home_of
+from gpuconv.core.rounding import quiet
 from gpuconv.core.shapes import output_shape
 
 # 64 Ki samples: of 8, 16, 32 and 64 Ki the fastest for float32 and float64 images of 256^2 to 2048^2 on a core with
