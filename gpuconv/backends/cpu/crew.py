@@ -10,17 +10,19 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 
-@dataclass
 class _Call:
-    """What a hand is asked to do. Whoever takes it from `open`, the hand or the caller, decides whether it is done."""
+    """What a hand is asked to do. Whoever takes it, the hand or the caller, decides whether it is done."""
 
-    work: Callable[[], None]
-    done: SimpleQueue = field(default_factory=SimpleQueue)
-    open: list[None] = field(default_factory=lambda: [None])
+    def __init__(self, work: Callable[[], None]) -> None:
+        self.work = work
+        self.open = [None]  # taking from a list is one step
+        self.is_over = False
+        self.failure: BaseException | None = None
+        self.running = threading.Lock()
+        self.running.acquire()
 
     def take(self) -> bool:
         try:
@@ -29,19 +31,25 @@ class _Call:
             return False
         return True
 
+    def run(self) -> None:
+        try:
+            self.work()
+        except BaseException as error:
+            self.failure = error
+        self.is_over = True
+        self.running.release()
+
     def wait(self) -> None:
         """Until the hand is through with it, even if a signal comes: it writes to arrays that the caller would free."""
         if self.take():
             return
-        interrupted: BaseException | None = None
-        while True:
+        while not self.is_over:
             try:
-                self.done.get()
-                break
+                self.running.acquire()
             except BaseException as error:
-                interrupted = error
-        if interrupted is not None:
-            raise interrupted
+                self.failure = error
+        if self.failure is not None:
+            raise self.failure
 
 
 class _Crew:
@@ -73,11 +81,8 @@ class _Crew:
         while True:
             call = queue.get()
             if call.take():
-                try:
-                    call.work()
-                finally:
-                    call.done.put(None)
-            del call
+                call.run()
+            del call  # and with it what the caller's arrays are held by
             self.idle.append(queue)
 
 

@@ -111,7 +111,7 @@ class Expressions:
 
     body: Body
     builder: ir.IRBuilder
-    function: FunctionType
+    function: Any
     known: dict[str, Any]
     names: dict[str, tuple[list[Any], Any]]
 

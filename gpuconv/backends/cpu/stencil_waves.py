@@ -9,8 +9,7 @@ less than waiting for it; as every cell is summed in one order, both get the sam
 On a periodic axis tiles go on around it. The exception are rows that are one tile: there, as at a closed end, what lies
 beyond the end is copied to where a neighbour would be.
 
-All that is known before is listed by `stencil_steps`, in one array of int64, here m; what rows are told is n. Loops
-with an array for each table, tuples and a dozen small functions took numba 7 seconds to compile, these one.
+All that is known before is listed by `stencil_steps`, in one array of int64, here m; what rows are told is n.
 """
 
 from __future__ import annotations

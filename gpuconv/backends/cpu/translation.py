@@ -50,7 +50,12 @@ def _definitions(path: str) -> dict[tuple[str, int], ast.FunctionDef]:
     """All functions of a file, by name and first line."""
     tree = ast.parse("".join(linecache.getlines(path)))
     found = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-    return {(node.name, min(each.lineno for each in [*node.decorator_list, node])): node for node in found}
+    return {(node.name, _first_line(node)): node for node in found}
+
+
+def _first_line(node: ast.FunctionDef) -> int:
+    """The line of its first decorator, or its own."""
+    return min([node.lineno, *(each.lineno for each in node.decorator_list)])
 
 
 class _Module:
@@ -162,6 +167,8 @@ class Frame(Expressions):
         self.branches(node.test, lambda: self.statements(node.body), lambda: self.statements(node.orelse))
 
     def do_while(self, node: ast.While) -> None:
+        if node.orelse:
+            self.refuse(node, "a loop has no else")
         head, inside, after = (self.builder.append_basic_block(name) for name in ("while", "inside", "after"))
         self.go(head)
         self.builder.position_at_end(head)
@@ -177,13 +184,10 @@ class Frame(Expressions):
         self.loops.pop()
 
     def do_for(self, node: ast.For) -> None:
+        if node.orelse:
+            self.refuse(node, "a loop has no else")
         if isinstance(node.iter, ast.Tuple):
-            for each in node.iter.elts:
-                self.assign(node.target, self.value(each))
-                following = self.builder.append_basic_block("following")
-                self.inside(self.builder.block, node.body, following, None)
-                self.go(following)
-                self.builder.position_at_end(following)
+            self.each(node, node.iter.elts)
             return
         if not (isinstance(node.iter, ast.Call) and self.value(node.iter.func) is range):
             self.refuse(node, "no such loop")
@@ -205,6 +209,18 @@ class Frame(Expressions):
         self.builder.store(self.builder.add(index, step), counter)
         self.go(blocks[0])
         self.builder.position_at_end(blocks[3])
+
+    def each(self, node: ast.For, entries: list[ast.expr]) -> None:
+        """The body once for each entry."""
+        after = self.builder.append_basic_block("after")
+        for entry in entries:
+            self.assign(node.target, self.value(entry))
+            following = self.builder.append_basic_block("following")
+            self.inside(self.builder.block, node.body, following, after)
+            self.go(following)
+            self.builder.position_at_end(following)
+        self.go(after)
+        self.builder.position_at_end(after)
 
     def called(self, function: FunctionType, values: tuple[Any, ...]) -> Any:
         definition = definition_of(function)

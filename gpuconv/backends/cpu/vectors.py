@@ -1,8 +1,8 @@
 """Weighted sums of one tile of outputs, held in vector registers: what the compiled loops of this folder are made of.
 
-numba's own vectoriser keeps no sums in registers across a loop over taps, and gives up on many source rows that might
-overlap; so these few innermost loops are written out as LLVM instructions. They take plain addresses in bytes, hence
-any strides and any mixture of source rows; `kind`, a number of any value, tells the dtype of samples and taps.
+LLVM's own vectoriser keeps no sums in registers across a loop over taps, and gives up on many source rows that might
+overlap; so these few innermost loops are written out as instructions. They take plain addresses in bytes, hence any
+strides and any mixture of source rows; `kind` is the dtype of samples and taps.
 
 Every output is summed in one order, wherever in a tile it stands: taps in ascending order within groups of
 `group_length`, groups in ascending order. So neither tiles nor bands nor threads show in the bits.
