@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.cpu import banded, compiled
-from gpuconv.backends.cpu.originals import ndimage_correlate1d
+from gpuconv.backends.cpu import banded, compiled, originals
 from gpuconv.backends.cpu.stored import brought, rounded
 from gpuconv.backends.cpu.windows import correlate_slices
 from gpuconv.core.boundary import Span, extend
@@ -105,7 +104,7 @@ def _correlate_line(x: np.ndarray, taps: np.ndarray, span: Span, cval: Any) -> n
     mode = span.boundary if same else "constant"
     # SciPy copies the fill value into a double, as it does the samples.
     # An array to write to spares SciPy reading a dtype and writing zeros.
-    result = ndimage_correlate1d(
+    result = originals.ndimage_correlate1d(
         x, taps, span.axis, output=np.empty(x.shape, x.dtype), mode=mode, cval=cval, origin=origin
     )
     return result if same else result[_along(x.ndim, span.axis, 0, span.count)]

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.cpu import compiled
-from gpuconv.backends.cpu.originals import ndimage_correlate
+from gpuconv.backends.cpu import compiled, originals
 from gpuconv.backends.cpu.stored import brought, rounded
 from gpuconv.backends.generic.windows import taps_of, taps_per_partial_sum
 from gpuconv.core.boundary import Span, extend_all
@@ -46,7 +45,7 @@ def correlate_small(x: np.ndarray, kernel: np.ndarray, spans: Sequence[Span], cv
             origins[span.axis] = -span.first - span.taps // 2
         weights = kernel.reshape(kernel_shape_among(x.ndim, spans))
         output = np.empty(x.shape, x.dtype)
-        return ndimage_correlate(x, weights, output=output, mode=spans[0].boundary, cval=cval, origin=origins)
+        return originals.ndimage_correlate(x, weights, output=output, mode=spans[0].boundary, cval=cval, origin=origins)
     return correlate_slices(x, kernel, spans, cval)
 
 
