@@ -24,13 +24,14 @@ class Loop:
 
     @functools.cached_property
     def address(self) -> int:
-        return compiled_address(self.function, 3)
+        return compiled_address(self.function, 3, level=2)
 
 
-def compiled_address(function: Any, arguments: int, *key: Any) -> int:
+def compiled_address(function: Any, arguments: int, *key: Any, level: int = 3) -> int:
     """Compile a function of so many int64 for other compiled ones to call; where it begins.
 
-    `key` tells functions apart that are defined in one place, but with other values around them.
+    `key` tells functions apart that are defined in one place, but with other values around them. `level` is how hard
+    LLVM tries: the third level takes half as long again as the second, and is for what runs innermost.
     """
     if function.__closure__ and not key:
         raise TypeError(f"{function.__qualname__} depends on values around it: give compiled_address a key for them")
@@ -40,7 +41,7 @@ def compiled_address(function: Any, arguments: int, *key: Any) -> int:
         place = kept.place(name, host.description)
         code = kept.load(place)
         if code is None:
-            code = _machine_code(function, arguments, host.machine)
+            code = _machine_code(function, arguments, level, host.machine)
             kept.save(place, code)
         return host.load(code)
 
@@ -82,26 +83,26 @@ def _host() -> _Host:
     return _Host(machine, "|".join((machine.triple, processor, features, versions)))
 
 
-def _machine_code(function: Any, arguments: int, machine: Any) -> bytes:
+def _machine_code(function: Any, arguments: int, level: int, machine: Any) -> bytes:
     from gpuconv.backends.cpu.translation import module_of
 
     written = module_of(function, arguments, ENTRY)
     written.triple, written.data_layout = machine.triple, str(machine.target_data)
     module = binding.parse_assembly(str(written))
     module.verify()
-    _optimise(module, machine)
+    _optimise(module, level, machine)
     return bytes(machine.emit_object(module))
 
 
-def _optimise(module: Any, machine: Any) -> None:
+def _optimise(module: Any, level: int, machine: Any) -> None:
     if hasattr(binding, "create_pass_builder"):
-        options = binding.create_pipeline_tuning_options(3)
-        options.loop_vectorization, options.slp_vectorization = True, False
+        options = binding.create_pipeline_tuning_options(level)
+        options.loop_vectorization, options.slp_vectorization = level > 2, False
         builder = binding.create_pass_builder(machine, options)
         builder.getModulePassManager().run(module, builder)
         return
     before = binding.create_pass_manager_builder()  # the only ones of older versions of llvmlite
-    before.opt_level, before.loop_vectorize, before.inlining_threshold = 3, True, 275
+    before.opt_level, before.loop_vectorize, before.inlining_threshold = level, level > 2, 275 if level > 2 else 225
     passes = binding.create_module_pass_manager()
     machine.add_analysis_passes(passes)
     before.populate(passes)
