@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -64,6 +65,9 @@ class _Host:
 
 _lock = threading.Lock()  # two threads may want the same loop at once
 _kept_alive: list[Any] = []
+if hasattr(os, "register_at_fork"):
+    # No fork while LLVM is at work: its own locks would stay closed in the child.
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 @functools.cache
