@@ -19,7 +19,8 @@ from benchmarks.harness import OURS, Case, Contender, Effort, run_case
 from benchmarks.libraries import ArrayLibrary, open_library
 from benchmarks.settings import Settings
 
-# gpuconv as it is where numba is not installed, on large work that has a way of its own then.
+# gpuconv as it is where llvmlite is not installed, on large work that has a way of its own then. The name is older: it
+# was numba that compiled.
 PLAIN = f"{OURS} without numba"
 PLAIN_FROM = 100
 
@@ -51,7 +52,7 @@ cuda = Subject(CUDA, "cupy")
 def run_work(work: Work, library: ArrayLibrary, settings: Settings) -> dict[str, Any]:
     """One case: gpuconv and every peer on the same data, checked against the definition."""
     data = make_data(work)
-    others = [*without_numba(work, library), *peers.contenders(work, data, library, settings.peers)]
+    others = [*without_llvmlite(work, library), *peers.contenders(work, data, library, settings.peers)]
     case = Case(
         work.name,
         library,
@@ -85,15 +86,15 @@ def predicted(work: Work, data: Data, library: ArrayLibrary) -> int | None:
     return gpuconv.plan_convolution(library.from_host(data.x), data.kernel, **options).memory
 
 
-def without_numba(work: Work, library: ArrayLibrary) -> Iterator[Contender]:
-    """The same call in a process that cannot import numba, for large passes along the axes."""
+def without_llvmlite(work: Work, library: ArrayLibrary) -> Iterator[Contender]:
+    """The same call in a process that cannot import llvmlite, for large passes along the axes."""
     if library.name == "numpy" and work.outer and work.dtype == "float32" and sum(work.kernel) > PLAIN_FROM:
         yield Contender(PLAIN, elsewhere=Elsewhere(PLAIN, partial(plain, work)))
 
 
 def plain(work: Work) -> Here:
-    """In a process of its own, before anything there has asked for numba."""
-    sys.modules["numba"] = None  # type: ignore[assignment] # how Python marks a module as not to be imported
+    """In a process of its own, before anything there has asked for llvmlite."""
+    sys.modules["llvmlite"] = None  # type: ignore[assignment] # how Python marks a module as not to be imported
     library = open_library("numpy")
     return Here(ours(work, make_data(work), library), library)
 

@@ -1,6 +1,6 @@
 """The subject "start": what the first call of an operation costs, where nothing is compiled yet and where it is.
 
-Every operation has processes of its own: the first with an empty folder for what numba compiles, the second with what
+Every operation has processes of its own: the first with an empty folder for compiled code, the second with what
 the first left there. Imports are not part of it; the last table of "methods" has those.
 """
 
@@ -86,7 +86,7 @@ def first_calls(name: str) -> dict[str, Any]:
 
 def _run(operation: str, folder: str) -> list[float]:
     code = PREPARE + TIME.format(operation=operation)
-    environment = os.environ | {"NUMBA_CACHE_DIR": folder, "PYTHONPATH": os.pathsep.join([str(ROOT), *_path()])}
+    environment = os.environ | {"GPUCONV_CACHE_DIR": folder, "PYTHONPATH": os.pathsep.join([str(ROOT), *_path()])}
     finished = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     return json.loads(finished.stdout)
 

@@ -27,6 +27,7 @@ DISTRIBUTIONS = (
     "cucim-cu13",
     "py-pde",
     "medpy",
+    "llvmlite",
     "numba",
     "dask",
     "dask-image",

@@ -123,7 +123,7 @@ def planned_with(library: str, rates: Rates) -> Iterator[None]:
 
 @contextmanager
 def without_compiled_loops() -> Iterator[None]:
-    """NumPy arrays as they are without numba: `compiled_rates` measures what it adds."""
+    """NumPy arrays as they are without compiled loops: `compiled_rates` measures what it adds."""
     before = compiled.WORK
     compiled.WORK = 2**62
     choose_plan.cache_clear()

@@ -82,7 +82,7 @@ def test_first_calls_are_those_of_two_processes_with_one_folder(monkeypatch):
     monkeypatch.setattr(bench_start, "PREPARE", "import json, os, time\nfrom time import perf_counter, process_time\n")
     # The first process leaves a file there; who finds none is slow.
     operation = (
-        "path = os.environ['NUMBA_CACHE_DIR'] + '/x'; os.path.exists(path) or (time.sleep(0.2), open(path, 'w'))"
+        "path = os.environ['GPUCONV_CACHE_DIR'] + '/x'; os.path.exists(path) or (time.sleep(0.2), open(path, 'w'))"
     )
     monkeypatch.setitem(bench_start.OPERATIONS, "made up", operation)
     row = bench_start.first_calls("made up")

@@ -18,7 +18,7 @@ PAGES = [
     pytest.param(path, id=str(path.relative_to(ROOT)))
     for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
 ]
-OPTIONAL = ("dask", "dask_image", "imageio", "jax", "matplotlib", "numba", "skimage", "tifffile", "torch", "tqdm")
+OPTIONAL = ("dask", "dask_image", "imageio", "jax", "matplotlib", "llvmlite", "skimage", "tifffile", "torch", "tqdm")
 
 
 def _skip_without_its_libraries(test):

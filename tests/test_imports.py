@@ -9,8 +9,8 @@ OPTIONAL = (
     "dask",
     "imageio",
     "jax",
+    "llvmlite",
     "matplotlib",
-    "numba",
     "skimage",
     "tifffile",
     "torch",
@@ -38,7 +38,7 @@ def test_importing_gpuconv_loads_no_optional_library_and_no_part_of_scipy(run_py
 
 @pytest.mark.parametrize(
     ("statement", "loaded"),
-    [("import scipy.ndimage", "scipy.ndimage"), ("import sys; sys.modules['numba'] = sys", "numba")],
+    [("import scipy.ndimage", "scipy.ndimage"), ("import sys; sys.modules['llvmlite'] = sys", "llvmlite")],
 )
 def test_what_is_loaded_is_noticed(run_python, statement, loaded):
     assert loaded in _loaded(run_python, statement)

@@ -48,10 +48,10 @@ def array_libraries() -> list[Library]:
 
 def compilers() -> list[Library]:
     """Every optional compiler, installed or not."""
-    # Here, since it brings SciPy's filters with it.
+    # Here, since it brings the engine for NumPy arrays with it.
     from gpuconv.backends.cpu import compiled
 
-    return [_describe("numba", lambda _: compiled.PURPOSE, f'"gpuconv[cpu]". {compiled.WITHOUT}')]
+    return [_describe("llvmlite", lambda _: compiled.PURPOSE, f'"gpuconv[cpu]". {compiled.WITHOUT}')]
 
 
 def cpu_state() -> str:

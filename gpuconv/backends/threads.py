@@ -18,8 +18,7 @@ def set_threads(count: int | None) -> None:
     """Use at most `count` threads for NumPy arrays: ``time ~ 1 / count``, the result is the same to the last bit.
 
     Holds for the whole process. The environment variable ``GPUCONV_NUM_THREADS`` does the same from the start.
-    Compiled loops use no more than numba allows (``NUMBA_NUM_THREADS``). Blocks of dask arrays are given one thread
-    each, since dask runs several of them at a time.
+    Blocks of dask arrays are given one thread each, since dask runs several of them at a time.
 
     Parameters
     ----------

@@ -61,12 +61,12 @@ RATES = {
     # Not the medians over the probes but values within their spread, which is a factor of two to three, that choose no
     # worse on random problems; the results have both.
     "numpy": Rates(560, 400, 240, 330, 6_000_000, 0, _MEASURED),
-    # Large work on NumPy arrays where numba is installed: compiled loops, on two threads. `copy` is a sample that a
+    # Large work on NumPy arrays where llvmlite is installed: compiled loops, on two threads. `copy` is a sample that a
     # sweep reads and writes; transforms are those of "numpy". Windows of float32, 2048^2: 3x3 1.15 ms, 5x5 1.66,
     # 9x9 4.05, 15x15 9.7, 31x31 37; 128^3: 3^3 1.25, 5^3 3.4, 7^3 7.7.
     "numba": Rates(10, 12, 240, 400, 90_000_000, 0, "benchmarks/results/crossover-cpu.json"),
-    # The same without numba: lines of many taps as matrix products. `copy` is a sample of one pass. 2048^2 float32,
-    # both axes, processor time: 17 taps 48 ms, 65 taps 84 ms; FFTs 108 and 120 ms.
+    # The same without compiled loops: lines of many taps as matrix products. `copy` is a sample of one pass. 2048^2
+    # float32, both axes, processor time: 17 taps 48 ms, 65 taps 84 ms; FFTs 108 and 120 ms.
     "products": Rates(560, 40, 240, 2800, 300_000_000, 0, "python -m benchmarks run --subject separable"),
     "array_api_strict": Rates(370, 260, 300, 820, 30_000_000, 2, _MEASURED),
     # These two where arrays are not lent to the engine for NumPy arrays.

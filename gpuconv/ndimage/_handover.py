@@ -6,6 +6,8 @@ from typing import Any
 
 from gpuconv.backends.cpu import originals
 
+originals.bind_ndimage()
+
 
 def hand_over(name: str, *args: Any, axes: Any = None, radius: Any = None, **keywords: Any) -> Any:
     """What SciPy's original of that name gives; older SciPys lack `axes` and `radius`, which go along if given."""

@@ -20,7 +20,7 @@ SHAPES = ((700,), (61, 150), (150, 37), (30, 41, 33), (90, 70, 3))
 
 
 @pytest.fixture
-def without_numba(monkeypatch):
+def without_llvmlite(monkeypatch):
     """Compiled loops are not at hand, and all work is large enough for matrix products and several threads."""
     monkeypatch.setattr(compiled, "is_installed", lambda: False)
     monkeypatch.setattr(banded, "WORK", 0)
@@ -72,7 +72,7 @@ def compare(x, taps, span, cval, label):
     assert np.all(abs(result - wide) <= bound), label
 
 
-@pytest.mark.usefixtures("without_numba")
+@pytest.mark.usefixtures("without_llvmlite")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 def test_band_matrices_give_the_definition(boundary, dtype, rng, calls):
@@ -87,7 +87,7 @@ def test_band_matrices_give_the_definition(boundary, dtype, rng, calls):
     assert len(calls) > 150
 
 
-@pytest.mark.usefixtures("without_numba")
+@pytest.mark.usefixtures("without_llvmlite")
 @pytest.mark.parametrize("shape", [(0, 5), (5, 0), (5, 3)])
 def test_empty_arrays_have_empty_results(shape, calls):
     for axis in (0, 1):
@@ -97,7 +97,7 @@ def test_empty_arrays_have_empty_results(shape, calls):
     assert calls
 
 
-@pytest.mark.usefixtures("without_numba")
+@pytest.mark.usefixtures("without_llvmlite")
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 @pytest.mark.parametrize("cval", [np.nan, np.inf, 0.5])
 def test_what_is_not_finite_stays_in_its_footprint(cval, rng, calls):
@@ -116,7 +116,7 @@ def test_what_is_not_finite_stays_in_its_footprint(cval, rng, calls):
     assert calls
 
 
-@pytest.mark.usefixtures("without_numba")
+@pytest.mark.usefixtures("without_llvmlite")
 @pytest.mark.parametrize("taps", [16, 17, 65, 301, 1025])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_flat_line_is_off_by_no_more_than_the_documented_bound(taps, dtype, calls):
@@ -143,7 +143,7 @@ def test_tiles_keep_the_documented_bound_for_up_to_three_passes():
             assert passes * (tile + count - 1) / 2 <= 2 * sqrt(passes * taps + 16)
 
 
-@pytest.mark.usefixtures("without_numba")
+@pytest.mark.usefixtures("without_llvmlite")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_number_of_threads_never_shows_in_the_bits(dtype, rng, calls):
     x = rng.normal(size=(300, 500)).astype(dtype)
@@ -169,10 +169,10 @@ def test_why_not_says_what_speaks_against_matrix_products():
     assert banded.why_not("float32", "float64", 65, 325000) == sentence
 
 
-def test_a_gaussian_without_numba_is_a_product_with_band_matrices(run_python):
+def test_a_gaussian_without_llvmlite_is_a_product_with_band_matrices(run_python):
     code = """
 import sys
-sys.modules["numba"] = None
+sys.modules["llvmlite"] = None
 import numpy as np, scipy.ndimage
 import gpuconv.filters
 from gpuconv.backends.cpu import banded

@@ -292,7 +292,7 @@ def test_footprints_and_strides_thin_a_span_out():
 @pytest.fixture
 def all_large(monkeypatch):
     """Every piece of work is large enough for compiled loops, and for several threads."""
-    pytest.importorskip("numba", reason="compiled loops need numba")
+    pytest.importorskip("llvmlite", reason="compiled loops need llvmlite")
     monkeypatch.setattr(compiled, "WORK", 0)
     monkeypatch.setattr(compiled, "THREADED_WORK", 0)
     monkeypatch.setattr(products, "THREADED_FROM", 0)
@@ -362,7 +362,7 @@ def test_a_sample_that_is_not_finite_spoils_its_footprint_and_no_more(installed,
 @pytest.mark.parametrize("products_of_an_output", [17, 288, 1025])
 def test_equal_samples_are_summed_within_the_documented_bound(products_of_an_output, installed, monkeypatch):
     """All roundings point the same way: ``2 sqrt(n) eps sum |k| |x|`` for n products of an output."""
-    monkeypatch.setattr(compiled, "is_installed", lambda: installed and find_spec("numba") is not None)
+    monkeypatch.setattr(compiled, "is_installed", lambda: installed and find_spec("llvmlite") is not None)
     monkeypatch.setattr(compiled, "WORK", 0)
     weights = np.random.default_rng(0).uniform(0, 1, (9, products_of_an_output, 1)).astype("float32")
     x = np.full((1, products_of_an_output, 40), 1.1, "float32")
@@ -375,7 +375,7 @@ def test_equal_samples_are_summed_within_the_documented_bound(products_of_an_out
 
 
 def test_depthwise_channels_go_to_the_loops_over_windows(rng, monkeypatch):
-    pytest.importorskip("numba", reason="compiled loops need numba")
+    pytest.importorskip("llvmlite", reason="compiled loops need llvmlite")
     seen = []
     original = channels_row.correlate_windows
     monkeypatch.setattr(channels_row, "correlate_windows", lambda *given: seen.append(given) or original(*given))

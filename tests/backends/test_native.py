@@ -30,7 +30,7 @@ TAPS = (1, 2, 3, 5, 17, 66)
 def engine(request, monkeypatch):
     """All work on compiled loops and several bands, or none of it."""
     if request.param == "compiled":
-        pytest.importorskip("numba", reason="compiled loops need numba")
+        pytest.importorskip("llvmlite", reason="compiled loops need llvmlite")
     monkeypatch.setattr(compiled, "WORK", 0 if request.param == "compiled" else 2**62)
     monkeypatch.setattr(compiled, "THREADED_WORK", 0)
 

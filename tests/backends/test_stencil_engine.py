@@ -15,7 +15,7 @@ from gpuconv.backends.cpu import compiled, stencil
 from gpuconv.backends.generic.stencil import AxisFluxes, FluxOperator
 from tests.assertions import EPS, assert_close
 
-pytest.importorskip("numba", reason="compiled loops need numba")
+pytest.importorskip("llvmlite", reason="compiled loops need llvmlite")
 
 from gpuconv.backends.cpu import stencil_steps, stencil_tiles
 
@@ -239,7 +239,7 @@ def test_small_work_and_what_compiled_loops_have_not_stay_as_they_are(monkeypatc
     ):
         assert reason in stencil.why_not_compiled(cells, operator, steps)
     monkeypatch.setattr(compiled, "is_installed", lambda: False)
-    assert "numba is not installed" in stencil.why_not_compiled(u, line, 1)
+    assert "llvmlite is not installed" in stencil.why_not_compiled(u, line, 1)
 
 
 @pytest.mark.parametrize("scheme", ["explicit", "fed"])

@@ -17,7 +17,7 @@ from tests.assertions import EPS
 from tests.backends.test_agreement import KERNELS, MODES, compare, layouts
 from tests.cases import BOUNDARIES, draw
 
-pytest.importorskip("numba", reason="compiled loops need numba")
+pytest.importorskip("llvmlite", reason="compiled loops need llvmlite")
 
 ROW = {"correlate_windows": cpu.TABLE["correlate_windows"]}
 
@@ -205,5 +205,5 @@ def test_small_work_and_what_cannot_be_compiled_go_elsewhere(monkeypatch):
     assert "two or three axes, these have 4" in reason
     loops = windows.correlate_windows(x, kernel, spans, 0)
     monkeypatch.setattr(compiled, "is_installed", lambda: False)
-    assert "numba is not installed" in windows.why_not_compiled(x, kernel, spans)
+    assert "llvmlite is not installed" in windows.why_not_compiled(x, kernel, spans)
     np.testing.assert_allclose(windows.correlate_windows(x, kernel, spans, 0), loops, rtol=0, atol=1e-5)

@@ -65,7 +65,7 @@ def _raising(failure):
 @pytest.fixture(autouse=True)
 def _other_libraries(monkeypatch):
     """Stand-ins for all libraries but NumPy: what is installed here must not matter, nor be loaded half way."""
-    for name in ("torch", "jax", "dask", "dask.array", "array_api_strict", "numba"):
+    for name in ("torch", "jax", "dask", "dask.array", "array_api_strict", "llvmlite"):
         library = types.ModuleType(name)
         library.__version__ = f"1.2 of {name}"
         library.cuda = types.SimpleNamespace(is_available=lambda: False)
@@ -174,15 +174,15 @@ def test_a_real_gpu_is_found_and_used():
 def test_installed_libraries_have_a_version_and_absent_ones_a_remedy(monkeypatch, with_cupy):
     with_cupy(None)
     monkeypatch.setitem(sys.modules, "jax", None)
-    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
     rows = {library.name: library for library in devices.array_libraries() + devices.compilers()}
-    assert list(rows) == ["numpy", "cupy", "torch", "jax", "dask", "array-api-strict", "numba"]
+    assert list(rows) == ["numpy", "cupy", "torch", "jax", "dask", "array-api-strict", "llvmlite"]
     assert rows["numpy"].version == np.__version__
     assert rows["dask"] == devices.Library("dask", "1.2 of dask", "Lazy arrays, one block after the other.")
     assert rows["array-api-strict"].version == "1.2 of array_api_strict"
     assert rows["jax"] == devices.Library("jax", None, "Not installed. To have it: pip install jax.")
-    assert rows["numba"] == devices.Library(
-        "numba",
+    assert rows["llvmlite"] == devices.Library(
+        "llvmlite",
         None,
         'Not installed. To have it: pip install "gpuconv[cpu]". Without it SciPy and NumPy do all work on NumPy '
         "arrays, large work several times slower.",
@@ -206,6 +206,6 @@ def test_torch_says_how_many_cuda_devices_it_sees(monkeypatch, with_cupy):
 def test_importing_the_module_imports_no_library(run_python):
     printed = run_python(
         "import sys, gpuconv.backends.devices\n"
-        "print({'cupy', 'torch', 'jax', 'dask', 'numba', 'array_api_strict'} & set(sys.modules))"
+        "print({'cupy', 'torch', 'jax', 'dask', 'llvmlite', 'array_api_strict'} & set(sys.modules))"
     )
     assert printed == "set()\n"

@@ -56,11 +56,11 @@ def test_info_names_versions_devices_and_backends(capsys):
 
 
 def test_info_without_any_optional_library(run_python):
-    names = ["cupy", "torch", "jax", "dask", "array_api_strict", "numba", "imageio", "tifffile", "matplotlib"]
+    names = ["cupy", "torch", "jax", "dask", "array_api_strict", "llvmlite", "imageio", "tifffile", "matplotlib"]
     words = _unwrapped(run_python(BLOCKED.format(names=[*names, "skimage", "tqdm"])))
     assert 'cupy Not installed. To have it: pip install "gpuconv[cuda13]" (or "gpuconv[cuda12]").' in words
     assert "cuda Not used. CuPy is not installed. On a computer with an NVIDIA GPU: pip install" in words
-    assert 'numba Not installed. To have it: pip install "gpuconv[cpu]". Without it SciPy and NumPy do' in words
+    assert 'llvmlite Not installed. To have it: pip install "gpuconv[cpu]". Without it SciPy and NumPy do' in words
     assert "torch Not installed. To have it: pip install torch." in words
     assert "dask Does not run: it takes dask arrays. Not installed." in words
     for name in ("imageio", "tifffile", "matplotlib", "scikit-image", "tqdm"):

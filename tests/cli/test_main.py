@@ -225,7 +225,7 @@ def test_a_reader_who_goes_away_is_no_error(tmp_path):
 
 
 def test_importing_the_command_line_imports_no_optional_library(run_python):
-    names = {"imageio", "tifffile", "matplotlib", "skimage", "tqdm", "PIL", "cupy", "torch", "jax", "dask", "numba"}
+    names = {"imageio", "tifffile", "matplotlib", "skimage", "tqdm", "PIL", "cupy", "torch", "jax", "dask", "llvmlite"}
     printed = run_python(
         f"import sys, gpuconv.cli\nprint({sorted(names)!r} and sorted(set({sorted(names)!r}) & set(sys.modules)))"
     )

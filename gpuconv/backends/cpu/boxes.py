@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpuconv.backends.cpu.compiling import inner
 from gpuconv.backends.cpu.vectors import call_line
 
 
-@inner
 def double_up(
     sums: Any, taps: Any, first: int, second: int, step: int, destination: int, pitch: int, rows: int, across: int
 ) -> None:

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.cpu.bands import begin, keep, listed
+from gpuconv.backends.cpu.bands import listed
 from gpuconv.backends.cpu.channels_tiles import TOGETHER, call_channels
-from gpuconv.backends.cpu.compiling import Loop, inner
+from gpuconv.backends.cpu.compiling import Loop
+from gpuconv.backends.cpu.instructions import begin
 from gpuconv.backends.cpu.loops import copy_samples
 from gpuconv.backends.cpu.vectors import REGISTER_BYTES
 from gpuconv.backends.cpu.windows_loops import load_block
 
 
-@inner
 def load_channels(
     ends: Any, scratch: Any, block: Any, fill: Any, planes: Any, rows: Any, columns: Any, edges: Any, formats: Any
 ) -> None:
@@ -41,7 +41,6 @@ def load_channels(
     block[2] = source
 
 
-@inner
 def sum_channel_block(
     sums: Any, kernel: Any, panel: int, outputs: int, destination: int, source: int, steps: Any, few: Any
 ) -> None:
@@ -69,12 +68,11 @@ def _channels(band: int, bands: int, table: int) -> None:
     destination, images and what lies between them in source and result, groups, inputs of a group and bytes between
     them, outputs of a group and bytes between them, then bytes of the scratch block: all, a channel, a plane, a row,
     columns of a phase, and a row of the place for a channel as it is, and that place. Edges as in `windows_loops`."""
-    at = np.int64(0)  # numba would compile `listed` anew for every position that it knows beforehand
-    sums, kernel, fill, ends = listed(table, at), listed(table, at + 1), listed(table, at + 2), listed(table, at + 3)
-    planes, rows, columns = listed(table, at + 4), listed(table, at + 5), listed(table, at + 6)
-    front, back, top = listed(table, at + 7), listed(table, at + 8), listed(table, at + 9)
-    end, before, after = listed(table, at + 10), listed(table, at + 11), listed(table, at + 12)
-    edges, formats = (front, back, top, end, before, after), listed(table, at + 13)
+    sums, kernel, fill, ends = listed(table, 0), listed(table, 1), listed(table, 2), listed(table, 3)
+    planes, rows, columns = listed(table, 4), listed(table, 5), listed(table, 6)
+    front, back, top = listed(table, 7), listed(table, 8), listed(table, 9)
+    end, before, after = listed(table, 10), listed(table, 11), listed(table, 12)
+    edges, formats = (front, back, top, end, before, after), listed(table, 13)
     width = sums[1]
     room = np.empty(ends[10] + ends[16] + 2 * REGISTER_BYTES, np.uint8)
     few = np.empty(TOGETHER * REGISTER_BYTES, np.uint8)
@@ -106,8 +104,6 @@ def _channels(band: int, bands: int, table: int) -> None:
             some = min(TOGETHER, ends[8] - output)
             sum_channel_block(sums, kernel, panel, some, write + output * ends[9], place, steps, few)
             panel += kernel[3]
-    keep(room)
-    keep(few)
 
 
 CHANNELS = Loop(_channels)

@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
 from gpuconv.backends.cpu.compiling import compiled_address
-from gpuconv.backends.cpu.vectors import INDEX, REGISTER_BYTES, Emitter, caller
+from gpuconv.backends.cpu.instructions import INDEX, caller, instruction
+from gpuconv.backends.cpu.vectors import REGISTER_BYTES, Emitter
 
 # 24 sums, three samples and one weight fill 32 registers, 12 of them fill 16.
 TOGETHER = 8 if REGISTER_BYTES == 64 else 4
@@ -28,9 +27,9 @@ TILE_BYTES = VECTORS * REGISTER_BYTES
 def _channel_tile(vectors: int) -> Any:
     """``y[r, i] = sum_k weights[k, r] *(source + distances[k] + i)`` for `TOGETHER` channels r, `rows` of them kept."""
 
-    @intrinsic
+    @instruction
     def tile(
-        typing: Any,
+        builder: Any,
         kind: Any,
         weights: Any,
         count: Any,
@@ -40,36 +39,31 @@ def _channel_tile(vectors: int) -> Any:
         distances: Any,
         source: Any,
         rows: Any,
-    ) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            _, weights, count, together, destination, pitch, distances, source, rows = arguments
-            emit = Emitter(context, builder, signature.args[0], weights, vectors, 0)
-            places = builder.inttoptr(distances, INDEX.as_pointer())
+    ) -> None:
+        emit = Emitter(builder, kind, weights, vectors, 0)
+        places = builder.inttoptr(distances, INDEX.as_pointer())
 
-            def products(index: Any, sums: list[Any]) -> list[Any]:
-                address = builder.add(source, builder.load(builder.gep(places, [index])))
-                samples = [emit.load(address, v) for v in range(vectors)]
-                first = builder.mul(index, ir.Constant(INDEX, TOGETHER))
-                sums = list(sums)
-                for r in range(TOGETHER):
-                    weight = emit.tap(builder.add(first, ir.Constant(INDEX, r)))
-                    for v in range(vectors):
-                        place = r * vectors + v
-                        sums[place] = emit.multiply_add(weight, samples[v], sums[place])
-                return sums
-
-            def group(first: Any, end: Any) -> list[Any]:
-                return emit.loop(first, end, [emit.nothing] * (TOGETHER * vectors), products)
-
-            totals = emit.over_groups(count, together, TOGETHER * vectors, group)
+        def products(index: Any, sums: list[Any]) -> list[Any]:
+            address = builder.add(source, builder.load(builder.gep(places, [index])))
+            samples = [emit.load(address, v) for v in range(vectors)]
+            first = builder.mul(index, ir.Constant(INDEX, TOGETHER))
+            sums = list(sums)
             for r in range(TOGETHER):
-                with builder.if_then(builder.icmp_signed("<", ir.Constant(INDEX, r), rows)):
-                    place = builder.add(destination, builder.mul(pitch, ir.Constant(INDEX, r)))
-                    for v in range(vectors):
-                        emit.store(totals[r * vectors + v], place, v)
-            return context.get_dummy_value()
+                weight = emit.tap(builder.add(first, ir.Constant(INDEX, r)))
+                for v in range(vectors):
+                    place = r * vectors + v
+                    sums[place] = emit.multiply_add(weight, samples[v], sums[place])
+            return sums
 
-        return types.void(kind, *(types.int64,) * 8), generate
+        def group(first: Any, end: Any) -> list[Any]:
+            return emit.loop(first, end, [emit.nothing] * (TOGETHER * vectors), products)
+
+        totals = emit.over_groups(count, together, TOGETHER * vectors, group)
+        for r in range(TOGETHER):
+            with builder.if_then(builder.icmp_signed("<", ir.Constant(INDEX, r), rows)):
+                place = builder.add(destination, builder.mul(pitch, ir.Constant(INDEX, r)))
+                for v in range(vectors):
+                    emit.store(totals[r * vectors + v], place, v)
 
     return tile
 
@@ -82,7 +76,7 @@ call_channels = caller(8)
 @cache
 def channels_address(dtype: np.dtype) -> int:
     """Where `sum_channels` for samples of `dtype` begins."""
-    return compiled_address(_channel_sum(dtype.type(0)), 8)
+    return compiled_address(_channel_sum(dtype), 8, dtype)
 
 
 def _channel_sum(kind: Any) -> Callable[..., None]:

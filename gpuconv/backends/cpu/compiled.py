@@ -1,23 +1,23 @@
 """Compiled loops for large work: when they run, and what they are told.
 
-This module loads no numba. What a module of loops needs to know:
+This module loads no compiler. What a module of loops needs to know:
 
-* It may import numba at its top, as `compiling`, `bands`, `vectors` and `sums` do, and nothing else may import *it* at
-  the top: ask `why_not(work, dtype)` first, and import inside the function that found None. numba takes a third of a
-  second to load, and a small call must not wait for it.
+* It may import llvmlite at its top, as `compiling`, `bands`, `vectors` and `sums` do, and nothing else may import *it*
+  at the top: ask `why_not(work, dtype)` first, and import inside the function that found None. Where llvmlite is not
+  installed everything else works, and a small call must not wait for it to load.
+* Loops are written in a small part of Python, which `translation` lists and turns into LLVM's instructions.
 * A loop is a function ``rows(band, bands, table)`` that does one of `bands` parts of the work. `table` is where the
   arrays of the call are listed, each to be had with ``listed(table, position)``, all of them of int64. It is made
   ready by ``ROWS = Loop(rows)`` and started by ``launch(ROWS, bands, *arrays)``, which runs the bands one after another
   or on several threads. The number of bands follows from shape and dtype alone, never from the number of threads, so
   that the bits do not depend on it. (Tiles of explicit steps, in `stencil_tiles`, show in no bit, and may.)
-* Data are passed as addresses (`address`) and strides in bytes: every class of array (read-only, strided, aligned)
-  would otherwise be compiled anew, at a second each. The innermost sums are compiled once per dtype (`sums`), the
-  loops around them once.
+* Data are passed as addresses (`address`) and strides in bytes: each class of array would need loops of its own
+  otherwise. The innermost sums are compiled once per dtype (`sums`), the loops around them once.
 * What lies beyond the ends of an axis is found with `Edges` while loading: nothing is padded.
 * Images of 8 and 16 bits are brought to the dtype of sums while they are loaded, and rounded to the wanted one while
   sums are stored, by small functions of which there is one per pair of dtypes (`formats`, `conversions`).
-* What is compiled is kept on disk, beside the package or, where that is read-only, in the user's cache folder. The
-  key holds a digest of this folder's sources, since numba itself looks at one file only.
+* What is compiled is kept on disk, beside the package or, where that is read-only, in the user's cache folder, or
+  where ``GPUCONV_CACHE_DIR`` says (`kept`). What was made of other sources than this folder's counts as none.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from gpuconv.core.namespace import dtype_name
 
 # Products of a tap and a sample from which compiled loops are worth their start (measured; see docs/performance.md).
 WORK = 300_000
-# What `gpuconv info` says of numba.
+# What `gpuconv info` says of llvmlite.
 PURPOSE = f"Compiles loops for NumPy arrays, used from {WORK:,} products of a tap and a sample on"
 WITHOUT = "Without it SciPy and NumPy do all work on NumPy arrays, large work several times slower"
 # Dtypes of sums; others are brought to them: complex numbers are pairs, unsigned ones the same bits.
@@ -56,7 +56,7 @@ ONE_SUM = 16
 @functools.cache
 def is_installed() -> bool:
     try:
-        return find_spec("numba") is not None
+        return find_spec("llvmlite") is not None
     except (ImportError, ValueError):
         # ValueError: the entry in sys.modules is None, which is how Python marks a module as not to be imported.
         return False
@@ -67,7 +67,7 @@ def why_not(work: int, dtype: Any) -> str | None:
     if work < WORK:
         return f"{work} products are less than the {WORK} from which compiled loops are worth their start"
     if not is_installed():
-        return "numba is not installed (extra cpu)"
+        return "llvmlite is not installed (extra cpu)"
     if real_dtype(np.dtype(dtype)).name not in DTYPES:
         return f"compiled loops do not sum in {np.dtype(dtype).name}"
     return None

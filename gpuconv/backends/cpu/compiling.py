@@ -1,77 +1,113 @@
-"""How functions are compiled with numba, and kept on disk between processes."""
+"""How loops are compiled: translated, optimised by LLVM, and kept as machine code between processes."""
 
 from __future__ import annotations
 
+import ctypes
 import functools
-import hashlib
-from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
+import os
+import threading
+from dataclasses import dataclass
 from typing import Any
 
-import numba
-from numba import types
-from numba.core.caching import FunctionCache
-from numba.core.ccallback import CFunc
+from llvmlite import binding
+
+from gpuconv.backends.cpu import kept
+
+# What every compiled function is called in its object file.
+ENTRY = "gpuconv_entry"
 
 
 class Loop:
     """A loop over bands, compiled when it is first launched."""
 
-    def __init__(self, function: Callable[[int, int, int], None]) -> None:
+    def __init__(self, function: Any) -> None:
         self.function = function
 
     @functools.cached_property
     def address(self) -> int:
-        return compiled_address(self.function, 3)
+        return compiled_address(self.function, 3, level=2)
 
 
-def inner(function: Callable[..., Any]) -> Any:
-    """Compile a function that other loops call, and nobody else: wrappers for Python and C would take a fifth more."""
-    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return numba.njit(nogil=True, error_model="numpy", **options)(function)
+def compiled_address(function: Any, arguments: int, *key: Any, level: int = 3) -> int:
+    """Compile a function of so many int64 for other compiled ones to call; where it begins.
+
+    `key` tells functions apart that are defined in one place, but with other values around them. `level` is how hard
+    LLVM tries: the third level takes half as long again as the second, and is for what runs innermost.
+    """
+    if function.__closure__ and not key:
+        raise TypeError(f"{function.__qualname__} depends on values around it: give compiled_address a key for them")
+    name = "-".join(map(str, (function.__module__.rpartition(".")[2], function.__qualname__, *key)))
+    with _lock:
+        host = _host()
+        place = kept.place(name, host.description)
+        code = kept.load(place)
+        if code is None:
+            code = _machine_code(function, arguments, level, host.machine)
+            kept.save(place, code)
+        return host.load(code)
 
 
-def entry(parallel: bool) -> Callable[[Callable[..., None]], Any]:
-    """Compile a function that Python calls with int64 numbers, without holding Python's lock."""
+@dataclass(frozen=True)
+class _Host:
+    """The processor that code is made for: what tells it from others, and LLVM's view of it."""
 
-    def compile_(function: Callable[..., None]) -> Any:
-        dispatcher = numba.njit(nogil=True, parallel=parallel, error_model="numpy")(function)
-        _keep(dispatcher, function)
-        return dispatcher
+    machine: Any
+    description: str
 
-    return compile_
-
-
-def compiled_address(function: Callable[..., None], arguments: int) -> int:
-    """Compile a function of so many int64 numbers for other compiled ones to call; where it begins."""
-    signature = ((types.int64,) * arguments, types.void)
-    compiled: Any = CFunc(function, signature, {}, {"nopython": True, "error_model": "numpy"})
-    _keep(compiled, function)
-    compiled.compile()
-    _kept_alive.append(compiled)
-    return int(compiled.address)
+    def load(self, code: bytes) -> int:
+        """Put machine code where it can be run; where it begins."""
+        engine = binding.create_mcjit_compiler(binding.parse_assembly(""), self.machine)
+        engine.add_object_file(binding.ObjectFileRef.from_data(code))
+        engine.finalize_object()
+        _kept_alive.append(engine)
+        return int(engine.get_function_address(ENTRY))
 
 
+_lock = threading.Lock()  # two threads may want the same loop at once
 _kept_alive: list[Any] = []
-
-
-class _FolderCache(FunctionCache):
-    """numba's cache with all sources of this folder in the key, not only the file of the function."""
-
-    def _index_key(self, *arguments: Any) -> Any:
-        return (*super()._index_key(*arguments), sources_digest())
-
-
-def _keep(compiled: Any, function: Callable[..., None]) -> None:
-    """Have numba keep what it compiles on disk, if there is a place to write to."""
-    with suppress(RuntimeError):  # neither the package's folder nor the user's can be written to
-        compiled._cache = _FolderCache(function)
+if hasattr(os, "register_at_fork"):
+    # No fork while LLVM is at work: its own locks would stay closed in the child.
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 @functools.cache
-def sources_digest() -> str:
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+def _host() -> _Host:
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    # Where scratch comes from. Neither needs Python's lock.
+    for name, function in (("gpuconv_allocate", "PyMem_RawMalloc"), ("gpuconv_release", "PyMem_RawFree")):
+        binding.add_symbol(name, ctypes.cast(getattr(ctypes.pythonapi, function), ctypes.c_void_p).value)
+    target = binding.Target.from_triple(binding.get_process_triple())
+    processor, features = binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
+    # As for everything that LLVM runs where it has made it; code elsewhere may be too far away for the smaller models.
+    relocation = "static" if target.name.startswith("x86") else "default"
+    options = {"cpu": processor, "features": features, "reloc": relocation, "codemodel": "jitdefault", "jit": True}
+    machine = target.create_target_machine(opt=3, **options)
+    versions = ".".join(map(str, binding.llvm_version_info))
+    return _Host(machine, "|".join((machine.triple, processor, features, versions)))
+
+
+def _machine_code(function: Any, arguments: int, level: int, machine: Any) -> bytes:
+    from gpuconv.backends.cpu.translation import module_of
+
+    written = module_of(function, arguments, ENTRY)
+    written.triple, written.data_layout = machine.triple, str(machine.target_data)
+    module = binding.parse_assembly(str(written))
+    module.verify()
+    _optimise(module, level, machine)
+    return bytes(machine.emit_object(module))
+
+
+def _optimise(module: Any, level: int, machine: Any) -> None:
+    if hasattr(binding, "create_pass_builder"):
+        options = binding.create_pipeline_tuning_options(level)
+        options.loop_vectorization, options.slp_vectorization = level > 2, False
+        builder = binding.create_pass_builder(machine, options)
+        builder.getModulePassManager().run(module, builder)
+        return
+    before = binding.create_pass_manager_builder()  # the only ones of older versions of llvmlite
+    before.opt_level, before.loop_vectorize, before.inlining_threshold = level, level > 2, 275 if level > 2 else 225
+    passes = binding.create_module_pass_manager()
+    machine.add_analysis_passes(passes)
+    before.populate(passes)
+    passes.run(module)

@@ -12,12 +12,9 @@ from typing import Any
 
 import numpy as np
 from llvmlite import binding, ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from gpuconv.backends.cpu.compiling import compiled_address
-from gpuconv.backends.cpu.vectors import caller
+from gpuconv.backends.cpu.instructions import caller, external, instruction
 
 # Samples that are converted at a time: a 512-bit register of single precision, or two of 256 bits.
 LANES = 16
@@ -48,13 +45,13 @@ def is_stored(working: np.dtype, result: np.dtype) -> bool:
 @cache
 def load_address(stored: np.dtype, working: np.dtype) -> int:
     """Where `load` from `stored` to `working` begins."""
-    return compiled_address(_loading(stored.name, working.name, stored.itemsize, working.itemsize), 4)
+    return compiled_address(_loading(stored.name, working.name, stored.itemsize, working.itemsize), 4, stored, working)
 
 
 @cache
 def store_address(working: np.dtype, result: np.dtype) -> int:
     """Where `store` from `working` to `result` begins."""
-    return compiled_address(_storing(working.name, result.name, working.itemsize, result.itemsize), 3)
+    return compiled_address(_storing(working.name, result.name, working.itemsize, result.itemsize), 3, working, result)
 
 
 def _loading(source_name: str, target_name: str, narrow: int, wide: int) -> Callable[..., None]:
@@ -131,7 +128,7 @@ class Conversion:
         value = builder.select(builder.fcmp_ordered(">", value, high), high, value)
         suffix = "f32" if self.source == "float32" else "f64"
         name = f"llvm.rint.v{self.lanes}{suffix}"
-        to_even = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind]), name)
+        to_even = external(builder, name, kind, [kind])
         whole = builder.fptosi(builder.call(to_even, [value]), ir.VectorType(ir.IntType(32), self.lanes))
         return builder.trunc(whole, self.kind(self.target))
 
@@ -152,16 +149,11 @@ class Conversion:
 
 
 def _convert(lanes: int) -> Any:
-    """Convert that many neighbouring samples from one address to another; dtypes come as literal names."""
+    """Convert that many neighbouring samples from one address to another; dtypes come as names."""
 
-    @intrinsic(prefer_literal=True)
-    def convert(typing: Any, source_name: Any, target_name: Any, destination: Any, source: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            stored, wanted = (kind.literal_value for kind in signature.args[:2])
-            Conversion(builder, stored, wanted, lanes).between(*arguments[2:])
-            return context.get_dummy_value()
-
-        return types.void(source_name, target_name, types.int64, types.int64), generate
+    @instruction
+    def convert(builder: Any, source_name: Any, target_name: Any, destination: Any, source: Any) -> None:
+        Conversion(builder, source_name, target_name, lanes).between(destination, source)
 
     return convert
 

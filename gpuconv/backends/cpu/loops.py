@@ -12,18 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.cpu.bands import begin, keep, listed
+from gpuconv.backends.cpu.bands import listed
 from gpuconv.backends.cpu.boxes import double_up
-from gpuconv.backends.cpu.compiling import Loop, inner
+from gpuconv.backends.cpu.compiling import Loop
 from gpuconv.backends.cpu.conversions import call_load, call_store
+from gpuconv.backends.cpu.instructions import begin
 from gpuconv.backends.cpu.vectors import ROWS, call_line, call_rows, copy_word
 
-WORD4, WORD8 = np.int32(0), np.int64(0)
+WORD4, WORD8 = np.dtype("int32"), np.dtype("int64")
 # Bytes between rows of scratch: rows that begin in the same place of a page would compete for the first-level cache.
 APART = 64
 
 
-@inner
 def copy_samples(width: int, destination: int, source: int, stride: int, count: int) -> None:
     if width == 4:
         for i in range(count):
@@ -33,7 +33,6 @@ def copy_samples(width: int, destination: int, source: int, stride: int, count: 
             copy_word(WORD8, destination + i * 8, source + i * stride)
 
 
-@inner
 def load_samples(formats: Any, destination: int, source: int, stride: int, count: int) -> None:
     """`count` samples, brought to the dtype of sums."""
     if formats[0] == 0:
@@ -42,7 +41,6 @@ def load_samples(formats: Any, destination: int, source: int, stride: int, count
         call_load(formats[0], (destination, source, stride, count))
 
 
-@inner
 def load_rows(formats: Any, table: Any, fill: int, scratch: int, pitch: int, samples: int) -> None:
     """Bring the rows that `table` lists into scratch rows, and list these instead; but `fill` stands as it is."""
     for e in range(len(table)):
@@ -51,14 +49,12 @@ def load_rows(formats: Any, table: Any, fill: int, scratch: int, pitch: int, sam
             table[e] = scratch + e * pitch
 
 
-@inner
 def store_rows(formats: Any, destination: int, pitch: int, source: int, apart: int, rows: int, samples: int) -> None:
     """Rows of sums, `apart` bytes after each other, brought to the dtype of the result."""
     for r in range(rows):
         call_store(formats[2], (destination + r * pitch, source + r * apart, samples))
 
 
-@inner
 def fill_samples(width: int, destination: int, fill: Any, count: int) -> None:
     """`count` samples of the fill value; its two parts in turn for complex numbers."""
     for part in range(fill[1]):
@@ -66,7 +62,6 @@ def fill_samples(width: int, destination: int, fill: Any, count: int) -> None:
             copy_samples(width, destination + i * width, fill[0] + part * width, 0, 1)
 
 
-@inner
 def source_of(position: int, size: int, first: int, before: Any, after: Any) -> int:
     """Index of the sample at `position` of an extended axis; -1 for the fill value."""
     if position < 0:
@@ -76,7 +71,6 @@ def source_of(position: int, size: int, first: int, before: Any, after: Any) -> 
     return after[position - max(first, size)]
 
 
-@inner
 def load_line(
     sums: Any, fill: Any, destination: int, source: int, layout: Any, start: int, count: int, edges: Any, formats: Any
 ) -> None:
@@ -113,12 +107,11 @@ def _lines(band: int, bands: int, table: int) -> None:
     layout: size, first, stride, channels, channel stride, source, destination, lines of the outer and inner loop,
     their strides in source and destination, outputs per line, outputs per block.
     """
-    zero = np.int64(0)  # numba would compile `listed` anew for every position that it knows beforehand
-    sums, taps, fill = listed(table, zero), listed(table, zero + 1), listed(table, zero + 2)
+    sums, taps, fill = listed(table, 0), listed(table, 1), listed(table, 2)
     layout, edges, formats = (
-        listed(table, zero + 3),
-        (listed(table, zero + 4), listed(table, zero + 5)),
-        listed(table, zero + 6),
+        listed(table, 3),
+        (listed(table, 4), listed(table, 5)),
+        listed(table, 6),
     )
     size, first, stride, channels, channel_stride = layout[0], layout[1], layout[2], layout[3], layout[4]
     source, destination, outer, lines = layout[5], layout[6], layout[7], layout[8]
@@ -153,12 +146,8 @@ def _lines(band: int, bands: int, table: int) -> None:
             call_line(sums[0], (taps[0], taps[1], taps[2], write, read, step, outputs * channels, 0))
         if formats[2]:
             call_store(formats[2], (final, write, outputs * channels))
-    keep(scratch)
-    keep(doubled)
-    keep(summed)
 
 
-@inner
 def fill_table(
     table: Any, at: int, stride: int, fill: int, size: int, first: int, start: int, before: Any, after: Any
 ) -> None:
@@ -174,13 +163,12 @@ def _columns(band: int, bands: int, table: int) -> None:
     layout: size, first, stride of rows in the source, of rows in the result, samples per row, source, destination,
     outer and inner loop, their strides in source and destination, output rows, rows and samples of a block.
     """
-    zero = np.int64(0)  # numba would compile `listed` anew for every position that it knows beforehand
-    sums, taps, fill = listed(table, zero), listed(table, zero + 1), listed(table, zero + 2)
+    sums, taps, fill = listed(table, 0), listed(table, 1), listed(table, 2)
     layout, before, after, formats = (
-        listed(table, zero + 3),
-        listed(table, zero + 4),
-        listed(table, zero + 5),
-        listed(table, zero + 6),
+        listed(table, 3),
+        listed(table, 4),
+        listed(table, 5),
+        listed(table, 6),
     )
     size, first, stride, pitch, across = layout[0], layout[1], layout[2], layout[3], layout[4]
     source, destination, outer, lines = layout[5], layout[6], layout[7], layout[8]
@@ -222,11 +210,6 @@ def _columns(band: int, bands: int, table: int) -> None:
             done += some
         if formats[2]:
             store_rows(formats, final, pitch, write, below, rows, samples)
-        keep(reads)
-    keep(filled)
-    keep(doubled)
-    keep(loaded)
-    keep(summed)
 
 
 LINES = Loop(_lines)

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.cpu.bands import begin, keep, listed
-from gpuconv.backends.cpu.compiling import Loop, inner
+from gpuconv.backends.cpu.bands import listed
+from gpuconv.backends.cpu.compiling import Loop
+from gpuconv.backends.cpu.instructions import begin
 from gpuconv.backends.cpu.loops import (
     APART,
     copy_samples,
@@ -30,7 +31,6 @@ from gpuconv.backends.cpu.loops import (
 from gpuconv.backends.cpu.vectors import ROWS, call_line, call_rows
 
 
-@inner
 def weigh_fill(sums: Any, taps: Any, bank: int, fill: Any, destination: int) -> None:
     """What the fill value becomes where there is nothing else, summed in the order of all other sums."""
     width, count = sums[2], taps[1]
@@ -38,10 +38,8 @@ def weigh_fill(sums: Any, taps: Any, bank: int, fill: Any, destination: int) -> 
     fill_samples(width, begin(line), fill, count * fill[1])
     weights = taps[0] + bank * count * width
     call_line(sums[0], (weights, count, taps[2], destination, begin(line), fill[1] * width, fill[1], 0))
-    keep(line)
 
 
-@inner
 def _extended_rows(
     sums: Any, taps: Any, bank: int, rows: Any, table: int, strip: Any, fill: Any, before: Any, after: Any
 ) -> None:
@@ -75,7 +73,6 @@ def _extended_rows(
                 copy_samples(width, write + r * rows[1], inside, width, channels)
 
 
-@inner
 def _plane_rows(
     sums: Any,
     down: Any,
@@ -122,13 +119,11 @@ def _plane_rows(
             done += rows[2]
 
 
-@inner
 def strip_rows(sums: Any, taps: Any, plane: Any) -> Any:
     """Scratch for a few extended rows of a strip."""
     return np.empty((ROWS, (plane[4] + taps[1] - 1) * plane[3] * sums[2]), np.uint8)
 
 
-@inner
 def sum_rows(sums: Any, plane: Any, formats: Any) -> Any:
     """Scratch for sums of a few rows of a strip, where these are to be rounded."""
     return np.empty((ROWS, plane[4] * plane[3] * sums[2] if formats[2] else 0), np.uint8)
@@ -137,20 +132,19 @@ def sum_rows(sums: Any, plane: Any, formats: Any) -> Any:
 def _planes(band: int, bands: int, table: int) -> None:
     """layout: banks, size, first, stride of rows in the source and in the result, source, destination, planes, their
     strides in source and destination, output rows, rows of a block. `top` and `end` extend the first axis."""
-    zero = np.int64(0)  # see `loops`
     sums, down, along, fill = (
-        listed(table, zero),
-        listed(table, zero + 1),
-        listed(table, zero + 2),
-        listed(table, zero + 3),
+        listed(table, 0),
+        listed(table, 1),
+        listed(table, 2),
+        listed(table, 3),
     )
     layout, plane, top, end = (
-        listed(table, zero + 4),
-        listed(table, zero + 5),
-        listed(table, zero + 6),
-        listed(table, zero + 7),
+        listed(table, 4),
+        listed(table, 5),
+        listed(table, 6),
+        listed(table, 7),
     )
-    before, after, formats = listed(table, zero + 8), listed(table, zero + 9), listed(table, zero + 10)
+    before, after, formats = listed(table, 8), listed(table, 9), listed(table, 10)
     banks = np.array((0, layout[0]))
     size, first, stride, pitch, source, destination = layout[1], layout[2], layout[3], layout[4], layout[5], layout[6]
     planes, count, block, width = layout[7], layout[10], layout[11], sums[2]
@@ -179,31 +173,34 @@ def _planes(band: int, bands: int, table: int) -> None:
         _plane_rows(
             sums, down, along, banks, begin(reads), result, plane, fills, scratch, before, after, formats, summed
         )
-        keep(reads)
-    keep(filled)
-    keep(kept)
-    keep(loaded)
+
+
+def has_fill(sources: Any) -> Any:
+    """Whether the fill value stands among what extends an axis."""
+    for e in range(len(sources)):
+        if sources[e] < 0:
+            return 1
+    return 0
 
 
 def _volumes(band: int, bands: int, table: int) -> None:
     """layout: banks, size, first, stride of planes in the source and in the result, source, destination, volumes, their
     strides in source and destination, output planes; size, first, stride of rows in the source and in the result,
     output rows. `front` and `back` extend the first axis, `top` and `end` the second."""
-    zero = np.int64(0)
     sums, depth, down, along = (
-        listed(table, zero),
-        listed(table, zero + 1),
-        listed(table, zero + 2),
-        listed(table, zero + 3),
+        listed(table, 0),
+        listed(table, 1),
+        listed(table, 2),
+        listed(table, 3),
     )
-    fill, layout, plane = listed(table, zero + 4), listed(table, zero + 5), listed(table, zero + 6)
+    fill, layout, plane = listed(table, 4), listed(table, 5), listed(table, 6)
     front, back, top, end = (
-        listed(table, zero + 7),
-        listed(table, zero + 8),
-        listed(table, zero + 9),
-        listed(table, zero + 10),
+        listed(table, 7),
+        listed(table, 8),
+        listed(table, 9),
+        listed(table, 10),
     )
-    before, after, formats = listed(table, zero + 11), listed(table, zero + 12), listed(table, zero + 13)
+    before, after, formats = listed(table, 11), listed(table, 12), listed(table, 13)
     volumes, count, rows, stride, width = layout[7], layout[10], layout[11], layout[13], sums[2]
     across = plane[0] * plane[3]
     pitch = across * width
@@ -211,7 +208,7 @@ def _volumes(band: int, bands: int, table: int) -> None:
     strip, summed = strip_rows(sums, along, plane), sum_rows(sums, plane, formats)
     loaded = np.empty((ROWS + depth[1] - 1) * (pitch + APART) if formats[0] else 0, np.uint8)
     lines = np.empty(ROWS + depth[1] - 1, np.int64)
-    needs_fill = np.any(front < 0) or np.any(back < 0)
+    needs_fill = has_fill(front) or has_fill(back)
     fill_bytes = pitch if formats[0] else rows * stride
     filled = np.empty(fill_bytes if needs_fill else 8, np.uint8)
     if needs_fill:
@@ -257,14 +254,6 @@ def _volumes(band: int, bands: int, table: int) -> None:
                 _plane_rows(
                     sums, down, along, one, begin(reads), result, plane, fills, strip, before, after, formats, summed
                 )
-    keep(filled)
-    keep(filled_row)
-    keep(kept)
-    keep(scratch)
-    keep(planes_read)
-    keep(lines)
-    keep(loaded)
-    keep(reads)
 
 
 PLANES = Loop(_planes)

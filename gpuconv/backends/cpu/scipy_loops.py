@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpuconv.backends.cpu.originals import ndimage_correlate, ndimage_correlate1d
+from gpuconv.backends.cpu import originals
 from gpuconv.core.boundary import Span
 from gpuconv.core.shapes import kernel_shape_among
 
@@ -34,11 +34,11 @@ class Loops(NamedTuple):
 
 
 def _public_line(x: Any, taps: Any, axis: int, output: Any, code: int, cval: Any, origin: int) -> None:
-    ndimage_correlate1d(x, taps, axis, output=output, mode=_NAMES[code], cval=cval, origin=origin)
+    originals.ndimage_correlate1d(x, taps, axis, output=output, mode=_NAMES[code], cval=cval, origin=origin)
 
 
 def _public_window(x: Any, weights: Any, output: Any, code: int, cval: Any, origins: Sequence[int]) -> None:
-    ndimage_correlate(x, weights, output=output, mode=_NAMES[code], cval=cval, origin=origins)
+    originals.ndimage_correlate(x, weights, output=output, mode=_NAMES[code], cval=cval, origin=origins)
 
 
 PUBLIC = Loops(_public_line, _public_window)

@@ -18,12 +18,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
-from gpuconv.backends.cpu.bands import numbers_at
 from gpuconv.backends.cpu.compiling import compiled_address
-from gpuconv.backends.cpu.vectors import INDEX, Emitter, caller
+from gpuconv.backends.cpu.instructions import INDEX, caller, instruction, numbers_at
+from gpuconv.backends.cpu.vectors import Emitter
 
 # Vectors between two tests for the end of a row.
 VECTORS = 2
@@ -46,8 +44,8 @@ call_rows = caller(1)
 class _Cells(Emitter):
     """Registers of `lanes` neighbouring real numbers; 0 lanes fill one."""
 
-    def __init__(self, context: Any, builder: Any, kind: Any, lanes: int) -> None:
-        super().__init__(context, builder, kind, INDEX(0), 1, lanes)
+    def __init__(self, builder: Any, kind: Any, lanes: int) -> None:
+        super().__init__(builder, kind, INDEX(0), 1, lanes)
 
     @property
     def size(self) -> int:
@@ -68,14 +66,12 @@ class _Cells(Emitter):
         self.store(value, self.builder.add(address, offset), 0)
 
 
-def _through_row(
-    context: Any, builder: Any, kind: Any, size: Any, prepare: Callable[[_Cells], Any], again: bool
-) -> Any:
+def _through_row(builder: Any, kind: Any, size: Any, prepare: Callable[[_Cells], Any], again: bool) -> None:
     """Emit what ``prepare(registers)`` returns, a function of the offset in bytes, for all offsets of a row.
 
     If cells may be worked on `again`, the last register of a row that fills one overlaps the one before.
     """
-    wide, narrow = _Cells(context, builder, kind, 0), _Cells(context, builder, kind, 1)
+    wide, narrow = _Cells(builder, kind, 0), _Cells(builder, kind, 1)
 
     def through(cells: _Cells, start: Any, stop: Any, vectors: int, last: Any = None) -> None:
         body = prepare(cells)
@@ -96,14 +92,13 @@ def _through_row(
     if not again:
         through(wide, whole(VECTORS), whole(1), 1)
         through(narrow, whole(1), size, 1)
-        return context.get_dummy_value()
+        return
     last = builder.sub(size, INDEX(wide.size))
     with builder.if_else(builder.icmp_signed(">=", last, INDEX(0))) as (fits, falls_short):
         with fits:
             through(wide, whole(VECTORS), size, 1, last)
         with falls_short:
             through(narrow, INDEX(0), size, 1)
-    return context.get_dummy_value()
 
 
 def _row_update(axes: int, varying: bool, rate: bool) -> Any:
@@ -113,34 +108,28 @@ def _row_update(axes: int, varying: bool, rate: bool) -> Any:
     number for the whole row, or of one for each of its numbers if `varying`.
     """
 
-    @intrinsic
-    def update(typing: Any, kind: Any, size: Any, places: Any, weights: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            _, size, places, weights = arguments
-            centre, result, length, *neighbours = (builder.extract_value(places, i) for i in range(3 + 2 * axes))
-            addresses = [builder.extract_value(weights, i) for i in range(2 * axes)]
+    @instruction
+    def update(builder: Any, kind: Any, size: Any, places: Any, weights: Any) -> None:
+        centre, result, length, *neighbours = places
 
-            def prepare(cells: _Cells) -> Any:
-                spread = [None if varying else cells.spread(address) for address in addresses]
-                step = None if rate else cells.spread(length)
+        def prepare(cells: _Cells) -> Any:
+            spread = [None if varying else cells.spread(address) for address in weights]
+            step = None if rate else cells.spread(length)
 
-                def body(offset: Any) -> None:
-                    u, total = cells.at(centre, offset), None
-                    for place, address, number in zip(neighbours, addresses, spread, strict=True):
-                        weight = cells.at(address, offset) if number is None else number
-                        difference = builder.fsub(cells.at(place, offset), u)
-                        if total is None:
-                            total = builder.fmul(weight, difference)
-                        else:
-                            total = cells.multiply_add(weight, difference, total)
-                    cells.put(total if rate else cells.multiply_add(step, total, u), result, offset)
+            def body(offset: Any) -> None:
+                u, total = cells.at(centre, offset), None
+                for place, address, number in zip(neighbours, weights, spread, strict=True):
+                    weight = cells.at(address, offset) if number is None else number
+                    difference = builder.fsub(cells.at(place, offset), u)
+                    if total is None:
+                        total = builder.fmul(weight, difference)
+                    else:
+                        total = cells.multiply_add(weight, difference, total)
+                cells.put(total if rate else cells.multiply_add(step, total, u), result, offset)
 
-                return body
+            return body
 
-            return _through_row(context, builder, signature.args[0], size, prepare, again=True)
-
-        numbers = types.UniTuple(types.int64, 3 + 2 * axes), types.UniTuple(types.int64, 2 * axes)
-        return types.void(kind, types.int64, *numbers), generate
+        _through_row(builder, kind, size, prepare, again=True)
 
     return update
 
@@ -151,78 +140,63 @@ def _row_entering(rate: bool) -> Any:
     places: addresses of u, of the result, of the length, of exchange and supply.
     """
 
-    @intrinsic
-    def enter(typing: Any, kind: Any, size: Any, places: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            _, size, places = arguments
-            centre, result, length, exchange, supply = (builder.extract_value(places, i) for i in range(5))
+    @instruction
+    def enter(builder: Any, kind: Any, size: Any, places: Any) -> None:
+        centre, result, length, exchange, supply = places
 
-            def prepare(cells: _Cells) -> Any:
-                step = None if rate else cells.spread(length)
+        def prepare(cells: _Cells) -> Any:
+            step = None if rate else cells.spread(length)
 
-                def body(offset: Any) -> None:
-                    # Two roundings: where supply and exchange balance to the last bit, nothing enters.
-                    taken = builder.fmul(cells.at(exchange, offset), cells.at(centre, offset))
-                    enters = builder.fsub(cells.at(supply, offset), taken)
-                    before = cells.at(result, offset)
-                    new = builder.fadd(before, enters) if rate else cells.multiply_add(step, enters, before)
-                    cells.put(new, result, offset)
+            def body(offset: Any) -> None:
+                # Two roundings: where supply and exchange balance to the last bit, nothing enters.
+                taken = builder.fmul(cells.at(exchange, offset), cells.at(centre, offset))
+                enters = builder.fsub(cells.at(supply, offset), taken)
+                before = cells.at(result, offset)
+                new = builder.fadd(before, enters) if rate else cells.multiply_add(step, enters, before)
+                cells.put(new, result, offset)
 
-                return body
+            return body
 
-            return _through_row(context, builder, signature.args[0], size, prepare, again=False)
-
-        return types.void(kind, types.int64, types.UniTuple(types.int64, 5)), generate
+        _through_row(builder, kind, size, prepare, again=False)
 
     return enter
 
 
-@intrinsic
-def copy_row(typing: Any, kind: Any, size: Any, destination: Any, source: Any) -> Any:
+@instruction
+def copy_row(builder: Any, kind: Any, size: Any, destination: Any, source: Any) -> None:
     """`size` bytes, a multiple of those of `kind`."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, size, destination, source = arguments
+    def prepare(cells: _Cells) -> Any:
+        return lambda offset: cells.put(cells.at(source, offset), destination, offset)
 
-        def prepare(cells: _Cells) -> Any:
-            return lambda offset: cells.put(cells.at(source, offset), destination, offset)
-
-        return _through_row(context, builder, signature.args[0], size, prepare, again=True)
-
-    return types.void(kind, *(types.int64,) * 3), generate
+    _through_row(builder, kind, size, prepare, again=True)
 
 
-@intrinsic
-def close_row(typing: Any, kind: Any, row: Any, size: Any, cell: Any, before: Any, behind: Any) -> Any:
+@instruction
+def close_row(builder: Any, kind: Any, row: Any, size: Any, cell: Any, before: Any, behind: Any) -> None:
     """Put down what lies beyond both ends of a row of `size` bytes: copies of its cells at `before` and `behind`."""
+    number = _Cells(builder, kind, 1)
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, row, size, cell, before, behind = arguments
-        number = _Cells(context, builder, signature.args[0], 1)
+    def both(offset: Any, values: list[Any]) -> list[Any]:
+        at = builder.add(row, offset)
+        number.put(number.at(at, before), at, builder.neg(cell))
+        number.put(number.at(at, behind), at, size)
+        return values
 
-        def both(offset: Any, values: list[Any]) -> list[Any]:
-            at = builder.add(row, offset)
-            number.put(number.at(at, before), at, builder.neg(cell))
-            number.put(number.at(at, behind), at, size)
-            return values
-
-        number.loop(INDEX(0), cell, [], both, INDEX(number.size))
-        return context.get_dummy_value()
-
-    return types.void(kind, *(types.int64,) * 5), generate
+    number.loop(INDEX(0), cell, [], both, INDEX(number.size))
 
 
 @cache
 def update_address(dtype: np.dtype, axes: int, varying: bool, rate: bool) -> int:
     """Where the function begins that takes a step of rows of `dtype`, or gives their rate; see `NUMBERS`."""
-    update, kind = _row_update(axes, varying, rate), dtype.type(0)
-    return compiled_address((_lines, _planes, _volumes)[axes - 1](update, kind), 1)
+    update = _row_update(axes, varying, rate)
+    return compiled_address((_lines, _planes, _volumes)[axes - 1](update, dtype), 1, dtype, varying, rate)
 
 
 @cache
 def entering_address(dtype: np.dtype, rate: bool) -> int:
     """Where the function begins that adds what enters rows besides."""
-    return compiled_address(_entering(_row_entering(rate), dtype.type(0)), 1)
+    return compiled_address(_entering(_row_entering(rate), dtype), 1, dtype, rate)
 
 
 def _lines(update: Any, kind: Any) -> Callable[[int], None]:

@@ -9,8 +9,7 @@ less than waiting for it; as every cell is summed in one order, both get the sam
 On a periodic axis tiles go on around it. The exception are rows that are one tile: there, as at a closed end, what lies
 beyond the end is copied to where a neighbour would be.
 
-All that is known before is listed by `stencil_steps`, in one array of int64, here m; what rows are told is n. Loops
-with an array for each table, tuples and a dozen small functions took numba 7 seconds to compile, these one.
+All that is known before is listed by `stencil_steps`, in one array of int64, here m; what rows are told is n.
 """
 
 from __future__ import annotations
@@ -19,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.cpu.bands import begin, keep, listed
-from gpuconv.backends.cpu.compiling import Loop, inner
+from gpuconv.backends.cpu.bands import listed
+from gpuconv.backends.cpu.compiling import Loop
+from gpuconv.backends.cpu.instructions import begin
 from gpuconv.backends.cpu.stencil_rows import (
     BACK,
     BEFORE,
@@ -64,10 +64,9 @@ AXIS = 6
 
 
 # Cells are copied as real numbers of four bytes, whatever they are.
-WORD = np.float32(0)
+WORD = np.dtype("float32")
 
 
-@inner
 def _load_row(m: Any, n: Any, write: int, read: int, left: int, right: int) -> None:
     """Cells ``left : right`` of the row at `read`, and what lies beyond both ends, to the row at `write`."""
     across, cell, x = m[CELLS_AT], n[CELL], left
@@ -80,7 +79,6 @@ def _load_row(m: Any, n: Any, write: int, read: int, left: int, right: int) -> N
     close_row(WORD, write + left * cell, (right - left) * cell, cell, n[BEFORE], n[BEHIND])
 
 
-@inner
 def _take_step(m: Any, n: Any, field: int, low: int, high: int, left: int, right: int) -> None:
     """A step of the rows that are listed, rows ``low : high`` of a plane, and of their cells ``left : right``."""
     cell = n[CELL]
@@ -102,7 +100,6 @@ def _take_step(m: Any, n: Any, field: int, low: int, high: int, left: int, right
         call_rows(m[ENTER], (told,))
 
 
-@inner
 def _scratch(m: Any) -> Any:
     """What rows are told, then room for two lists of rows, then for the rows themselves."""
     n = np.empty(NUMBERS + 2 * m[MOST] + 2 + (m[SCRATCH] + 3 * ALIGNMENT) // 8, np.int64)
@@ -113,7 +110,6 @@ def _scratch(m: Any) -> Any:
     return n
 
 
-@inner
 def _first_row(m: Any, n: Any) -> int:
     """Where the first row of scratch lies."""
     return (n[RESULTS] + 8 * m[MOST] + 2 * ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
@@ -168,7 +164,6 @@ def _images(band: int, bands: int, table: int) -> None:
                     n[rows + y - low + 1] = before + ((at - start) & slots) * pitch
                 n[LENGTH] = m[LENGTHS] + (step - 1) * m[LENGTH_BYTES]
                 _take_step(m, n, field, low, high, left, right)
-    keep(n)
 
 
 def _volumes(band: int, bands: int, table: int) -> None:
@@ -221,7 +216,6 @@ def _volumes(band: int, bands: int, table: int) -> None:
                     n[BACK] = 0 if z == depth - 1 else n[BACK]
                 n[LENGTH], n[PLANE] = m[LENGTHS] + (step - 1) * m[LENGTH_BYTES], z
                 _take_step(m, n, field, low, high, left, right)
-    keep(n)
 
 
 IMAGES = Loop(_images)

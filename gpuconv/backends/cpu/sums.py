@@ -34,8 +34,7 @@ ROW_BYTES = ROW_VECTORS * REGISTER_BYTES
 @cache
 def addresses(dtype: np.dtype) -> tuple[int, int]:
     """Where `sum_line` and `sum_rows` for samples of `dtype` begin."""
-    kind = dtype.type(0)
-    return compiled_address(_line_sum(kind), 8), compiled_address(_row_sum(kind), 9)
+    return compiled_address(_line_sum(dtype), 8, dtype), compiled_address(_row_sum(dtype), 9, dtype)
 
 
 def _line_sum(kind: Any) -> Callable[..., None]:

@@ -1,8 +1,8 @@
 """Weighted sums of one tile of outputs, held in vector registers: what the compiled loops of this folder are made of.
 
-numba's own vectoriser keeps no sums in registers across a loop over taps, and gives up on many source rows that might
-overlap; so these few innermost loops are written out as LLVM instructions. They take plain addresses in bytes, hence
-any strides and any mixture of source rows; `kind`, a number of any value, tells the dtype of samples and taps.
+LLVM's own vectoriser keeps no sums in registers across a loop over taps, and gives up on many source rows that might
+overlap; so these few innermost loops are written out as instructions. They take plain addresses in bytes, hence any
+strides and any mixture of source rows; `kind` is the dtype of samples and taps.
 
 Every output is summed in one order, wherever in a tile it stands: taps in ascending order within groups of
 `group_length`, groups in ascending order. So neither tiles nor bands nor threads show in the bits.
@@ -13,11 +13,9 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import binding, ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
-INDEX = ir.IntType(64)
+from gpuconv.backends.cpu.instructions import INDEX, caller, element_of, external, instruction
+
 # 512-bit registers where the processor has them: 32 of them, which the tiles below are sized for. The others have 16.
 REGISTER_BYTES = 64 if binding.get_host_cpu_features().get("avx512f") else 32
 # Vectors of a tile along a line: eight sums in flight hide the four to five cycles of a multiply-add.
@@ -35,11 +33,11 @@ ROW_VECTORS = 2 if REGISTER_BYTES == 64 else 1
 class Emitter:
     """Writes the instructions of one tile: `rows` times `vectors` sums of `lanes` samples."""
 
-    def __init__(self, context: Any, builder: Any, kind: Any, taps: Any, vectors: int, lanes: int) -> None:
+    def __init__(self, builder: Any, kind: Any, taps: Any, vectors: int, lanes: int) -> None:
         self.builder = builder
-        self.element = context.get_value_type(kind)
-        self.is_float = isinstance(kind, types.Float)
-        self.width = kind.bitwidth // 8
+        self.element = element_of(kind)
+        self.is_float = kind.kind == "f"
+        self.width = kind.itemsize
         self.lanes = lanes or REGISTER_BYTES // self.width
         self.vectors = vectors
         self.vector = ir.VectorType(self.element, self.lanes)
@@ -78,9 +76,7 @@ class Emitter:
             return self.builder.add(self.builder.mul(tap, samples), total)
         kind = {4: "f32", 8: "f64"}[self.width]
         name = f"llvm.fmuladd.v{self.lanes}{kind}"
-        fused = cgutils.get_or_insert_function(
-            self.builder.module, ir.FunctionType(self.vector, [self.vector] * 3), name
-        )
+        fused = external(self.builder, name, self.vector, [self.vector] * 3)
         return self.builder.call(fused, [tap, samples, total])
 
     def add(self, first: Any, second: Any) -> Any:
@@ -135,9 +131,9 @@ def _line_tile(vectors: int, lanes: int, neighbours: bool = False) -> Any:
     With `neighbours`, step is one sample.
     """
 
-    @intrinsic
+    @instruction
     def tile(
-        typing: Any,
+        builder: Any,
         kind: Any,
         taps: Any,
         count: Any,
@@ -146,26 +142,21 @@ def _line_tile(vectors: int, lanes: int, neighbours: bool = False) -> Any:
         source: Any,
         step: Any,
         adding: Any,
-    ) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            _, taps, count, together, destination, source, step, adding = arguments
-            emit = Emitter(context, builder, signature.args[0], taps, vectors, lanes)
+    ) -> None:
+        emit = Emitter(builder, kind, taps, vectors, lanes)
 
-            def product(index: Any, sums: list[Any]) -> list[Any]:
-                tap = emit.tap(index)
-                address = builder.add(source, builder.mul(index, step))
-                return [emit.multiply_add(tap, emit.load(address, v), sums[v]) for v in range(vectors)]
+        def product(index: Any, sums: list[Any]) -> list[Any]:
+            tap = emit.tap(index)
+            address = builder.add(source, builder.mul(index, step))
+            return [emit.multiply_add(tap, emit.load(address, v), sums[v]) for v in range(vectors)]
 
-            def group(first: Any, end: Any) -> list[Any]:
-                sums = [emit.nothing] * vectors
-                if neighbours and REGISTER_BYTES == 64:
-                    first, sums = _shared_products(emit, source, first, end, sums)
-                return emit.loop(first, end, sums, product)
+        def group(first: Any, end: Any) -> list[Any]:
+            sums = [emit.nothing] * vectors
+            if neighbours and REGISTER_BYTES == 64:
+                first, sums = _shared_products(emit, source, first, end, sums)
+            return emit.loop(first, end, sums, product)
 
-            emit.deliver(emit.over_groups(count, together, vectors, group), destination, adding)
-            return context.get_dummy_value()
-
-        return types.void(kind, *(types.int64,) * 7), generate
+        emit.deliver(emit.over_groups(count, together, vectors, group), destination, adding)
 
     return tile
 
@@ -205,9 +196,9 @@ def _row_tile(rows: int, vectors: int, lanes: int) -> Any:
     r pitch``. There must be no fewer taps in a group than `rows`.
     """
 
-    @intrinsic
+    @instruction
     def tile(
-        typing: Any,
+        builder: Any,
         kind: Any,
         taps: Any,
         count: Any,
@@ -216,72 +207,47 @@ def _row_tile(rows: int, vectors: int, lanes: int) -> Any:
         pitch: Any,
         table: Any,
         offset: Any,
-    ) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            _, taps, count, together, destination, pitch, table, offset = arguments
-            emit = Emitter(context, builder, signature.args[0], taps, vectors, lanes)
-            addresses = builder.inttoptr(table, INDEX.as_pointer())
+    ) -> None:
+        emit = Emitter(builder, kind, taps, vectors, lanes)
+        addresses = builder.inttoptr(table, INDEX.as_pointer())
 
-            def source_row(row: Any, sums: list[Any], reached: range) -> list[Any]:
-                """Every output row that `reached` names takes its product with this source row."""
-                address = builder.add(builder.load(builder.gep(addresses, [row])), offset)
-                samples = [emit.load(address, v) for v in range(vectors)]
-                sums = list(sums)
-                for r in reached:
-                    tap = emit.tap(builder.sub(row, ir.Constant(INDEX, r)))
-                    for v in range(vectors):
-                        place = r * vectors + v
-                        sums[place] = emit.multiply_add(tap, samples[v], sums[place])
-                return sums
-
-            def group(first: Any, end: Any) -> list[Any]:
-                sums = [emit.nothing] * (rows * vectors)
-                for ahead in range(rows - 1):
-                    sums = source_row(builder.add(first, ir.Constant(INDEX, ahead)), sums, range(ahead + 1))
-                start = builder.add(first, ir.Constant(INDEX, rows - 1))
-                sums = emit.loop(start, end, sums, lambda row, carried: source_row(row, carried, range(rows)))
-                for behind in range(rows - 1):
-                    sums = source_row(builder.add(end, ir.Constant(INDEX, behind)), sums, range(behind + 1, rows))
-                return sums
-
-            totals = emit.over_groups(count, together, rows * vectors, group)
-            for r in range(rows):
-                place = builder.add(destination, builder.mul(pitch, ir.Constant(INDEX, r)))
+        def source_row(row: Any, sums: list[Any], reached: range) -> list[Any]:
+            """Every output row that `reached` names takes its product with this source row."""
+            address = builder.add(builder.load(builder.gep(addresses, [row])), offset)
+            samples = [emit.load(address, v) for v in range(vectors)]
+            sums = list(sums)
+            for r in reached:
+                tap = emit.tap(builder.sub(row, ir.Constant(INDEX, r)))
                 for v in range(vectors):
-                    emit.store(totals[r * vectors + v], place, v)
-            return context.get_dummy_value()
+                    place = r * vectors + v
+                    sums[place] = emit.multiply_add(tap, samples[v], sums[place])
+            return sums
 
-        return types.void(kind, *(types.int64,) * 7), generate
+        def group(first: Any, end: Any) -> list[Any]:
+            sums = [emit.nothing] * (rows * vectors)
+            for ahead in range(rows - 1):
+                sums = source_row(builder.add(first, ir.Constant(INDEX, ahead)), sums, range(ahead + 1))
+            start = builder.add(first, ir.Constant(INDEX, rows - 1))
+            sums = emit.loop(start, end, sums, lambda row, carried: source_row(row, carried, range(rows)))
+            for behind in range(rows - 1):
+                sums = source_row(builder.add(end, ir.Constant(INDEX, behind)), sums, range(behind + 1, rows))
+            return sums
+
+        totals = emit.over_groups(count, together, rows * vectors, group)
+        for r in range(rows):
+            place = builder.add(destination, builder.mul(pitch, ir.Constant(INDEX, r)))
+            for v in range(vectors):
+                emit.store(totals[r * vectors + v], place, v)
 
     return tile
 
 
-def caller(count: int) -> Any:
-    """Call the compiled function at an address with `count` int64 arguments, which it returns nothing for."""
-
-    @intrinsic
-    def call(typing: Any, address: Any, arguments: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            function = builder.inttoptr(values[0], ir.FunctionType(ir.VoidType(), [INDEX] * count).as_pointer())
-            builder.call(function, [builder.extract_value(values[1], i) for i in range(count)])
-            return context.get_dummy_value()
-
-        return types.void(types.int64, types.UniTuple(types.int64, count)), generate
-
-    return call
-
-
-@intrinsic
-def copy_word(typing: Any, kind: Any, destination: Any, source: Any) -> Any:
+@instruction
+def copy_word(builder: Any, kind: Any, destination: Any, source: Any) -> None:
     """One sample as large as `kind` from one address to another."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = context.get_value_type(signature.args[0]).as_pointer()
-        destination, source = (builder.inttoptr(value, pointer) for value in arguments[1:])
-        builder.store(builder.load(source), destination)
-        return context.get_dummy_value()
-
-    return types.void(kind, types.int64, types.int64), generate
+    pointer = element_of(kind).as_pointer()
+    destination, source = (builder.inttoptr(value, pointer) for value in (destination, source))
+    builder.store(builder.load(source), destination)
 
 
 call_line = caller(8)

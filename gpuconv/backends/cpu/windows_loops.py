@@ -13,30 +13,23 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
-from gpuconv.backends.cpu.bands import begin, keep, listed
-from gpuconv.backends.cpu.compiling import Loop, inner
+from gpuconv.backends.cpu.bands import listed
+from gpuconv.backends.cpu.compiling import Loop
+from gpuconv.backends.cpu.instructions import begin, instruction
 from gpuconv.backends.cpu.loops import copy_samples, fill_samples, load_samples, source_of, store_rows
 from gpuconv.backends.cpu.vectors import REGISTER_BYTES, ROWS
 from gpuconv.backends.cpu.windows_tiles import TILE_BYTES, call_windows
 
 
-@intrinsic
-def copy_register(typing: Any, destination: Any, source: Any) -> Any:
+@instruction
+def copy_register(builder: Any, destination: Any, source: Any) -> None:
     """As many bytes as a register holds."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = ir.VectorType(ir.IntType(32), REGISTER_BYTES // 4).as_pointer()
-        destination, source = (builder.inttoptr(value, pointer) for value in arguments)
-        builder.store(builder.load(source, align=4), destination, align=4)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64), generate
+    pointer = ir.VectorType(ir.IntType(32), REGISTER_BYTES // 4).as_pointer()
+    destination, source = (builder.inttoptr(value, pointer) for value in (destination, source))
+    builder.store(builder.load(source, align=4), destination, align=4)
 
 
-@inner
 def load_neighbours(formats: Any, destination: int, source: int, count: int) -> None:
     """`count` samples without gaps. For a few kilobytes that do not begin on a cache line, C's memcpy is slower."""
     last = count * formats[1] - REGISTER_BYTES
@@ -48,7 +41,6 @@ def load_neighbours(formats: Any, destination: int, source: int, count: int) -> 
     copy_register(destination + last, source + last)
 
 
-@inner
 def load_row(
     width: int, fill: Any, destination: int, source: int, columns: Any, start: int, count: int, edges: Any, formats: Any
 ) -> None:
@@ -80,7 +72,6 @@ def load_row(
         e += 1
 
 
-@inner
 def load_block(block: Any, fill: Any, planes: Any, rows: Any, columns: Any, edges: Any, formats: Any) -> None:
     """The extended block. block: width, destination, source, bytes between its rows and planes, the first position on
     each axis, and how many."""
@@ -98,7 +89,6 @@ def load_block(block: Any, fill: Any, planes: Any, rows: Any, columns: Any, edge
                 load_row(width, fill, write, at, columns, block[7], block[10], (before, after), formats)
 
 
-@inner
 def sum_block(
     sums: Any,
     window: int,
@@ -134,7 +124,6 @@ def sum_block(
             r += some
 
 
-@inner
 def bounds_inside(block: Any, planes: Any, rows: Any, columns: Any, write: int, width: int) -> Any:
     """Columns ``low : high`` of a block's outputs for which all that is read lies in the source, without gaps; the
     first of them is written where a register begins. None of them where they would not fill a tile."""
@@ -157,17 +146,16 @@ def _windows(band: int, bands: int, table: int) -> None:
     be. outer: count and strides in source and result of each loop around all that. window, inside: the window for the
     scratch block and for the source itself. `front` and `back` extend the planes, `top` and `end` the rows, the others
     the columns."""
-    at = np.int64(0)  # numba would compile `listed` anew for every position that it knows beforehand
-    sums, window, inside, fill = listed(table, at), listed(table, at + 1), listed(table, at + 2), listed(table, at + 3)
+    sums, window, inside, fill = listed(table, 0), listed(table, 1), listed(table, 2), listed(table, 3)
     ends, outer, planes, rows = (
-        listed(table, at + 4),
-        listed(table, at + 5),
-        listed(table, at + 6),
-        listed(table, at + 7),
+        listed(table, 4),
+        listed(table, 5),
+        listed(table, 6),
+        listed(table, 7),
     )
-    columns, front, back = listed(table, at + 8), listed(table, at + 9), listed(table, at + 10)
-    top, end, before = listed(table, at + 11), listed(table, at + 12), listed(table, at + 13)
-    edges, formats = (front, back, top, end, before, listed(table, at + 14)), listed(table, at + 15)
+    columns, front, back = listed(table, 8), listed(table, 9), listed(table, 10)
+    top, end, before = listed(table, 11), listed(table, 12), listed(table, 13)
+    edges, formats = (front, back, top, end, before, listed(table, 14)), listed(table, 15)
     width, channels = sums[1], columns[7]
     scratch = np.empty(ends[3] + REGISTER_BYTES, np.uint8)
     few = np.empty((ROWS, max(columns[5] * channels * width if formats[2] else 0, REGISTER_BYTES)), np.uint8)
@@ -212,8 +200,6 @@ def _windows(band: int, bands: int, table: int) -> None:
                 load_block(block, fill, planes, rows, columns, edges, formats)
                 samples, to = (stop - start) * channels, write + start * columns[3]
                 sum_block(sums, begin(window), to, place, pitches, some_planes, some_rows, samples, few, formats)
-    keep(scratch)
-    keep(few)
 
 
 WINDOWS = Loop(_windows)

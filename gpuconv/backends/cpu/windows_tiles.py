@@ -22,11 +22,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
 from gpuconv.backends.cpu.compiling import compiled_address
-from gpuconv.backends.cpu.vectors import INDEX, REGISTER_BYTES, ROWS, Emitter, caller
+from gpuconv.backends.cpu.instructions import INDEX, caller, instruction
+from gpuconv.backends.cpu.vectors import REGISTER_BYTES, ROWS, Emitter
 
 WINDOW, STRIP_NUMBERS, GROUP_NUMBERS = 5, 3, 2
 # Vectors of a tile: with four rows, 16 sums in 32 registers or 8 sums in 16 leave room for samples and taps.
@@ -41,8 +40,8 @@ STRIP = 3
 class _WindowEmitter(Emitter):
     """Tiles of `rows` rows, for the window whose numbers lie at an address."""
 
-    def __init__(self, context: Any, builder: Any, kind: Any, window: Any, rows: int, vectors: int) -> None:
-        super().__init__(context, builder, kind, INDEX(0), vectors, 0)
+    def __init__(self, builder: Any, kind: Any, window: Any, rows: int, vectors: int) -> None:
+        super().__init__(builder, kind, INDEX(0), vectors, 0)
         self.rows = rows
         numbers = self.numbers(window, INDEX(0), WINDOW)
         self.strips, self.groups, self.group_count, self.column_step, self.row_step = numbers
@@ -104,33 +103,28 @@ def _window_tile(rows: int, vectors: int) -> Any:
     Row r of the result is at ``destination + r pitch``. No strip may have fewer than ``rows - 1`` rows of taps.
     """
 
-    @intrinsic
-    def tile(typing: Any, kind: Any, window: Any, destination: Any, pitch: Any, block: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            _, window, destination, pitch, block = arguments
-            emit = _WindowEmitter(context, builder, signature.args[0], window, rows, vectors)
+    @instruction
+    def tile(builder: Any, kind: Any, window: Any, destination: Any, pitch: Any, block: Any) -> None:
+        emit = _WindowEmitter(builder, kind, window, rows, vectors)
 
-            def strips(columns: int) -> Callable[[Any, list[Any]], list[Any]]:
-                def body(position: Any, sums: list[Any]) -> list[Any]:
-                    distance, taps, count = emit.numbers(emit.strips, position, STRIP_NUMBERS)
-                    return emit.strip(columns, builder.add(block, distance), taps, count, sums)
+        def strips(columns: int) -> Callable[[Any, list[Any]], list[Any]]:
+            def body(position: Any, sums: list[Any]) -> list[Any]:
+                distance, taps, count = emit.numbers(emit.strips, position, STRIP_NUMBERS)
+                return emit.strip(columns, builder.add(block, distance), taps, count, sums)
 
-                return body
+            return body
 
-            def group(position: Any, values: list[Any]) -> list[Any]:
-                middle, end = emit.numbers(emit.groups, position, GROUP_NUMBERS)
-                sums = [emit.nothing] * (rows * vectors)
-                sums = emit.loop(values[0], middle, sums, strips(STRIP))
-                sums = emit.loop(middle, end, sums, strips(1))
-                for r in range(rows):
-                    place = builder.add(destination, builder.mul(pitch, INDEX(r)))
-                    emit.deliver(sums[r * vectors : (r + 1) * vectors], place, position)
-                return [end]
+        def group(position: Any, values: list[Any]) -> list[Any]:
+            middle, end = emit.numbers(emit.groups, position, GROUP_NUMBERS)
+            sums = [emit.nothing] * (rows * vectors)
+            sums = emit.loop(values[0], middle, sums, strips(STRIP))
+            sums = emit.loop(middle, end, sums, strips(1))
+            for r in range(rows):
+                place = builder.add(destination, builder.mul(pitch, INDEX(r)))
+                emit.deliver(sums[r * vectors : (r + 1) * vectors], place, position)
+            return [end]
 
-            emit.loop(INDEX(0), emit.group_count, [INDEX(0)], group)
-            return context.get_dummy_value()
-
-        return types.void(kind, *(types.int64,) * 4), generate
+        emit.loop(INDEX(0), emit.group_count, [INDEX(0)], group)
 
     return tile
 
@@ -145,7 +139,7 @@ _narrow_row = _window_tile(1, 1)
 @cache
 def window_address(dtype: np.dtype) -> int:
     """Where `sum_windows` for samples of `dtype` begins."""
-    return compiled_address(_window_sum(dtype.type(0)), 6)
+    return compiled_address(_window_sum(dtype), 6, dtype)
 
 
 def _window_sum(kind: Any) -> Callable[..., None]:

@@ -1,0 +1,126 @@
+"""Threads that lend a hand do all of the work, leave none behind, and nobody waits for those who come too late."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+
+import pytest
+
+from gpuconv.backends.cpu import crew
+
+
+@pytest.fixture(autouse=True)
+def _a_crew_of_its_own(monkeypatch):
+    monkeypatch.setattr(crew, "_crew", crew._Crew())
+
+
+def test_as_many_threads_as_are_asked_for_work_at_once():
+    meeting = threading.Barrier(3)
+    crew.together(lambda: meeting.wait(30), 3)
+    assert crew._crew.hands == 2
+    crew.together(lambda: meeting.wait(30), 3)
+    assert crew._crew.hands <= 4
+
+
+def test_one_thread_is_the_callers_own():
+    seen = []
+    crew.together(lambda: seen.append(threading.current_thread()), 1)
+    assert seen == [threading.current_thread()]
+    assert crew._crew.hands == 0
+
+
+def test_nobody_waits_for_a_hand_that_has_not_begun(monkeypatch):
+    monkeypatch.setattr(crew._Crew, "hand", lambda self, most: crew.SimpleQueue())  # where nobody listens
+    seen = []
+    crew.together(lambda: seen.append(1), 4)
+    assert seen == [1]
+
+
+def test_the_caller_waits_for_a_hand_that_has():
+    begun, ended = threading.Event(), []
+
+    def work():
+        if threading.current_thread() is threading.main_thread():
+            assert begun.wait(30)
+        else:
+            begun.set()
+            time.sleep(0.1)
+            ended.append(1)
+
+    crew.together(work, 2)
+    assert ended == [1]
+
+
+def test_hands_that_are_busy_are_not_waited_for():
+    gate, begun, seen = threading.Event(), threading.Barrier(3), []
+
+    def first():
+        begun.wait(30)
+        gate.wait(30)
+
+    busy = threading.Thread(target=crew.together, args=(first, 2))
+    busy.start()
+    begun.wait(30)
+    crew.together(lambda: seen.append(1), 2)
+    gate.set()
+    busy.join(30)
+    assert seen == [1]
+
+
+def test_what_fails_on_another_thread_is_raised_here_and_its_hand_goes_on():
+    begun = threading.Event()
+
+    def work():
+        if threading.current_thread() is threading.main_thread():
+            assert begun.wait(30)
+        else:
+            begun.set()
+            raise ZeroDivisionError
+
+    for _ in range(3):
+        begun.clear()
+        with pytest.raises(ZeroDivisionError):
+            crew.together(work, 2)
+        while not crew._crew.idle:
+            time.sleep(0.001)
+    assert crew._crew.hands == 1
+
+
+def test_an_interrupt_is_raised_after_the_other_threads_are_through():
+    begun, ended = threading.Event(), []
+
+    def work():
+        if threading.current_thread() is threading.main_thread():
+            assert begun.wait(30)
+            return
+        begun.set()
+        time.sleep(0.2)
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(0.2)
+        ended.append(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        crew.together(work, 2)
+    assert ended == [1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_children_of_a_fork_have_hands_of_their_own():
+    meeting = threading.Barrier(2)
+    crew.together(lambda: meeting.wait(30), 2)
+    child = os.fork()
+    if child == 0:
+        try:
+            assert crew._crew.hands == 0
+            meeting = threading.Barrier(2)
+            crew.together(lambda: meeting.wait(30), 2)
+            os._exit(crew._crew.hands)
+        finally:
+            os._exit(99)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 1
