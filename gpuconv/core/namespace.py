@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -210,6 +210,17 @@ def cast(home: Home, x: Any, name: str) -> Any:
     return home.xp.astype(x, dtype_in(home, name), copy=False)
 
 
+def zeros_from(home: Home, shape: Sequence[int], name: str, *sources: Any) -> Any:
+    """Zeros of dtype `name` that are a result of `sources`: torch's gradients by these are zeros, and not refused."""
+    result = home.xp.zeros(tuple(shape), dtype=dtype_in(home, name), device=home.device)
+    for source in sources:
+        if getattr(source, "requires_grad", False):  # a tensor of torch
+            nothing = source.reshape(-1)[:0].sum()
+            is_real = not name.startswith("complex") and nothing.is_complex()
+            result = result + cast(home, nothing.real if is_real else nothing, name)
+    return result
+
+
 def has_double(home: Home) -> bool:
     """False where JAX has its 64-bit types switched off."""
     return home.library != "jax" or bool(sys.modules["jax"].config.jax_enable_x64)
@@ -266,6 +277,10 @@ def read_kernel(kernel: Any, home: Home, argument: str = "kernel") -> Any:
 
     Sequences and NumPy arrays go with any image; arrays of another library than the image's are refused.
     """
+    is_plain = isinstance(kernel, (list, tuple, int, float, complex, np.ndarray))
+    if is_plain and home.library == "torch" and sys.modules["torch"].compiler.is_compiling():
+        # torch.compile makes tensors of NumPy arrays too, of which it knows sizes and no values.
+        return home.xp.asarray(np.asarray(kernel))
     if type(kernel) is np.ndarray:
         return kernel
     _refuse_carriers(kernel, argument)

@@ -123,7 +123,7 @@ def accumulate_passes(described: Described, cval: Any, result: str | None = None
     problem, home = described.problem, described.home
     cval = read_fill(cval, problem)
     if problem.outputs == 0:
-        return empty_result(home, problem)
+        return empty_result(home, problem, described.x, *described.weights.weights)
     plans = plan_passes(described)
     with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN are results like others
         if all(plan.method == "direct" for plan in plans):

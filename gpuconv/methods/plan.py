@@ -12,7 +12,7 @@ import numpy as np
 from gpuconv.backends import registry
 from gpuconv.backends.memory import memory_limit, when_limits_change
 from gpuconv.core.arguments import refusal
-from gpuconv.core.namespace import Home, dtype_in
+from gpuconv.core.namespace import Home, zeros_from
 from gpuconv.core.problem import Problem
 from gpuconv.methods import direct, fft, overlap, separable
 from gpuconv.methods.costs import Estimate, within_limit
@@ -221,11 +221,11 @@ def accumulate(plan: Plan, described: Described, cval: Any, result: str | None =
     problem, home = plan.problem, described.home
     cval = read_fill(cval, problem)
     if problem.outputs == 0:
-        return empty_result(home, problem)
+        return empty_result(home, problem, described.x, described.weights)
     with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN are results like others
         return METHODS[plan.method].run(problem, plan.estimate, described.x, described.weights, cval, result)
 
 
-def empty_result(home: Home, problem: Problem) -> Any:
-    """An array of the result's shape without samples."""
-    return home.xp.zeros(problem.output_shape, dtype=dtype_in(home, problem.rule.accumulator), device=home.device)
+def empty_result(home: Home, problem: Problem, *sources: Any) -> Any:
+    """An array of the result's shape without samples, made of `sources`."""
+    return zeros_from(home, problem.output_shape, problem.rule.accumulator, *sources)
