@@ -63,13 +63,18 @@ class Described(NamedTuple):
 
 def describe(x: Any, kernel: Any, options: Options) -> Described:
     """Validate the arguments of a convolution and pose its problem. Reads sizes, and the kernel if it is at hand."""
+    given = x
     x, home = read_image(x)
     kernel = read_kernel(kernel, home)
     options = normal_options(options)
     if home is NUMPY and is_remembered(kernel):
-        problem, weights = _remembered(x.shape, x.dtype, kernel.tobytes(), kernel.shape, kernel.dtype, options)
+        stored = given.dtype if isinstance(given, np.ndarray) else x.dtype
+        problem, weights = _remembered(x.shape, stored, kernel.tobytes(), kernel.shape, kernel.dtype, options)
     else:
-        problem, weights = _describe(image_facts(x, home, tuple(x.shape)), kernel, options, home)
+        facts = image_facts(x, home, tuple(x.shape))
+        if isinstance(given, np.ndarray) and not given.dtype.isnative:
+            facts = replace(facts, swapped=True)
+        problem, weights = _describe(facts, kernel, options, home)
     return Described(x, weights, home, problem, options)
 
 
@@ -141,7 +146,7 @@ def image_facts(x: Any, home: Home, shape: tuple[int, ...]) -> ImageFacts:
 
 def numpy_facts(shape: tuple[int, ...], dtype: np.dtype) -> ImageFacts:
     """Facts of a NumPy array."""
-    return ImageFacts("numpy", NUMPY.device, False, shape, dtype_name(dtype), None, True)
+    return ImageFacts("numpy", NUMPY.device, False, shape, dtype_name(dtype), None, True, not dtype.isnative)
 
 
 def normal_options(options: Options) -> Options:
@@ -257,15 +262,20 @@ def kernel_facts(weights: Any, problem: Problem, method: str) -> KernelFacts:
         factors = factorize(weights, problem.rule.accumulator)
     if factors is None:
         return KernelFacts(facts.shape, facts.dtype, "host", bits=bits)
-    return KernelFacts(facts.shape, facts.dtype, "host", len(factors.banks), factors.locally_exact, bits)
+    box = any(map(_is_box, factors.banks[0]))
+    return KernelFacts(facts.shape, facts.dtype, "host", len(factors.banks), factors.locally_exact, bits, box)
 
 
 def line_facts(taps: Any, facts: KernelFacts, problem: Problem) -> KernelFacts:
     """Facts of a line of taps in correlation order, of which `facts` are known. Of `problem` the kernel is ignored."""
     if not isinstance(taps, np.ndarray):
         return replace(facts, residency=_residency(problem))
-    box = taps.size >= LONG_BOX and bool((taps == taps[0]).all())
-    return KernelFacts(facts.shape, facts.dtype, "host", bits=_bits(taps) if problem.exact else None, box=box)
+    bits = _bits(taps) if problem.exact else None
+    return KernelFacts(facts.shape, facts.dtype, "host", bits=bits, box=_is_box(taps))
+
+
+def _is_box(taps: np.ndarray) -> bool:
+    return taps.size >= LONG_BOX and bool((taps == taps[0]).all())
 
 
 def _residency(problem: Problem) -> str:

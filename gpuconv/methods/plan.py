@@ -64,7 +64,11 @@ class Plan:
 
     @property
     def memory(self) -> int:
-        """Predicted peak in bytes on top of the input, the result included."""
+        """Predicted peak in bytes on top of the input, the result included.
+
+        Of an image in C order whose samples are finite: other layouts may be copied, and blocks of a transform with
+        samples that are not finite are transformed again, in up to twice the memory.
+        """
         return self.estimate.memory
 
     @property
