@@ -140,8 +140,8 @@ def _memory_in_place(problem: Problem, lengths: tuple[int, ...], dtype: str, ent
     rounded = problem.outputs * ITEMSIZE[problem.rule.accumulator] if problem.exact else 0
     cast = prod(problem.shape) * ITEMSIZE[problem.dtype] * problem.swapped if problem.exact else cast_memory(problem)
     line = (1 + is_real) * lengths[0] * ITEMSIZE[dtype] if len(lengths) == 1 else 0
-    # A tenth and 2 MiB for what the transforms need besides, and what the allocator keeps.
-    return (blocks * block * entries + block + line) * 11 // 10 + 2**21 + cast + result_memory(problem) + rounded
+    # An eighth for what the transforms need besides, and what the allocator keeps.
+    return (blocks * block * entries + block + line + cast) * 9 // 8 + result_memory(problem) + rounded
 
 
 def _share(axes: int, count: int, batches: int, size: int) -> int:
