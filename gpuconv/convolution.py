@@ -8,7 +8,7 @@ from typing import Any
 
 from gpuconv.core.boundary import fold_all
 from gpuconv.core.dtypes import DtypeRule
-from gpuconv.core.namespace import cast, dtype_in, read_image, read_kernel
+from gpuconv.core.namespace import cast, read_image, read_kernel, zeros_from
 from gpuconv.methods.deliver import deliver
 from gpuconv.methods.describe import Options, describe, pose, pose_forward
 from gpuconv.methods.passes import pose_passes, prepare_passes
@@ -276,7 +276,7 @@ def convolve_adjoint(
     result = prepare(backward, None)(y, 0)
     result = cast(home, result, problem.rule.accumulator)
     if 0 in forward.output_shape:
-        return home.xp.zeros(forward.shape, dtype=dtype_in(home, problem.rule.result), device=home.device)
+        return zeros_from(home, forward.shape, problem.rule.result, y, backward.weights)
     return deliver(fold_all(home.xp, result, forward.spans), home, problem, None)
 
 

@@ -1,4 +1,4 @@
-"""Fixtures and options of the whole suite: `xp`, `rng`, `run_python` and ``--require``."""
+"""Fixtures and options of the whole suite: `xp`, `rng`, `run_python`, ``--require`` and ``--cases``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import zlib
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -38,6 +39,36 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME,NAME",
         help=f"fail at once, instead of skipping, where one of these is absent: {', '.join(libraries.REQUIRABLE)}",
     )
+    parser.addoption(
+        "--cases",
+        type=int,
+        default=0,
+        metavar="N",
+        help="run each test in N of its cases on each array library, evenly spread; all of them without this",
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("cases"):
+        kept = set(sampled([item.nodeid for item in items], config.getoption("cases")))
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in kept])
+        items[:] = [item for item in items if item.nodeid in kept]
+
+
+def sampled(names: list[str], most: int) -> list[str]:
+    """At most so many cases of each test on each library, evenly spread from a place that the test's name gives."""
+    groups: dict[tuple[str, str | None], list[str]] = defaultdict(list)
+    for name in names:
+        function, _, parameters = name.partition("[")
+        library = next((word for word in parameters.rstrip("]").split("-") if word in libraries.OPENERS), None)
+        groups[function, library].append(name)
+    kept = []
+    for (function, library), cases in groups.items():
+        count = min(most, len(cases))
+        start = zlib.crc32(f"{function} {library}".encode()) % len(cases)
+        kept += [cases[(start + len(cases) * number // count) % len(cases)] for number in range(count)]
+    return kept
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import gpuconv
+from gpuconv import diffusion, filters, ndimage, signal
 from tests import reference
 from tests.cases import BOUNDARIES, MODES, draw
 from tests.libraries import open_library, to_numpy, why_absent
@@ -41,6 +42,51 @@ def test_torch_differentiates_by_image_and_kernel(torch, method, boundary, mode)
         return gpuconv.convolve(a, b, method=method, boundary=boundary, mode=mode)
 
     assert torch.autograd.gradcheck(function, (x, kernel), fast_mode=True)
+
+
+WITHOUT_SAMPLES = {
+    "convolve": ((0, 5, 6), lambda x: gpuconv.convolve(x, np.ones((3, 3)), axes=(1, 2))),
+    "convolve, direct": ((0, 5, 6), lambda x: gpuconv.convolve(x, [[1.0, 1j]], axes=(1, 2), method="direct")),
+    "convolve, full": ((0, 4), lambda x: gpuconv.convolve(x, np.ones(3), axes=1, mode="full")),
+    "valid of one axis, none of another": ((2, 0), lambda x: gpuconv.correlate(x, np.ones(2), axes=0, mode="valid")),
+    "separable": ((0, 5, 6), lambda x: gpuconv.convolve_separable(x, [[1, 2]] * 2, axes=(1, 2))),
+    "adjoint": ((0, 4), lambda y: gpuconv.convolve_adjoint(y, [1.0, 2.0], shape=(0, 4), axes=1)),
+    "banks": ((0, 5, 6), lambda x: filters.structure_tensor(x, 1.0, axes=(1, 2))),
+    "gaussian": ((0, 5, 6), lambda x: filters.gaussian(x, 1.0, axes=(1, 2))),
+    "variance": ((0, 5, 6), lambda x: filters.local_variance(x, 3, axes=(1, 2))),
+    "ndimage": ((0, 5), lambda x: ndimage.convolve1d(x, np.ones(3))),
+    "signal": ((0, 5), lambda x: signal.fftconvolve(x, np.ones((1, 3)), axes=1)),
+    "resampled": ((0, 5), lambda x: signal.upfirdn([1.0, 2.0], x, 2)),
+    "diffusion": ((0, 5, 6), lambda x: diffusion.diffuse(x, 1.0, axes=(1, 2))),
+}
+
+
+@needs_torch
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])
+@pytest.mark.parametrize("name", WITHOUT_SAMPLES)
+def test_results_without_samples_are_differentiated_by_torch(torch, name, dtype):
+    """A batch of no images is a batch: training goes on, with gradients of zeros."""
+    shape, function = WITHOUT_SAMPLES[name]
+    if dtype == "complex128" and name in ("banks", "variance"):
+        pytest.skip("of real images only")
+    x = torch.zeros(shape, dtype=getattr(torch, dtype), requires_grad=True)
+    result = function(x)
+    assert 0 in result.shape
+    (slope,) = torch.autograd.grad(result.real.sum(), x)
+    assert slope.shape == x.shape
+    assert slope.dtype == x.dtype
+
+
+@needs_torch
+@pytest.mark.parametrize("method", ["auto", "direct", "fft"])
+def test_kernels_of_results_without_samples_have_gradients_of_zeros(torch, method):
+    x, kernel = torch.zeros((0, 5, 6)), torch.ones((3, 2), requires_grad=True)
+    result = gpuconv.convolve(x, kernel, axes=(1, 2), method=method)
+    (slope,) = torch.autograd.grad(result.sum(), kernel)
+    assert slope.tolist() == [[0.0, 0.0]] * 3
+    with torch.no_grad():
+        assert not gpuconv.convolve(x, kernel, axes=(1, 2), method=method).requires_grad
+    assert not gpuconv.convolve(x, kernel.detach(), axes=(1, 2), method=method).requires_grad
 
 
 @needs_torch

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests import libraries
-from tests.conftest import ROOT
+from tests.conftest import ROOT, sampled
 from tests.libraries import dtype_name, has_dtype, make, name_of, to_numpy, uneven_chunks
 
 
@@ -103,6 +103,28 @@ sys.exit(pytest.main(["--require={required}", "--collect-only", "-q", "tests/tes
     assert finished.returncode == pytest.ExitCode.USAGE_ERROR
     assert "test_uneven_chunks" not in finished.stdout
     assert re.search(message, finished.stderr), finished.stderr
+
+
+def test_a_sample_has_cases_of_every_test_on_every_library():
+    names = [f"a.py::one[{library}-{case}]" for case in range(10) for library in ("numpy", "torch")]
+    names += ["a.py::two", "b.py::one[numpy-3]", *(f"a.py::three[{case}-numpy]" for case in range(2))]
+    for most in (1, 3):
+        kept = sampled(names, most)
+        assert len(set(kept)) == len(kept) == 2 * most + 2 + min(most, 2)
+        assert {"a.py::two", "b.py::one[numpy-3]"} < set(kept)
+        for library in ("numpy", "torch"):
+            assert sum(name.startswith(f"a.py::one[{library}") for name in kept) == most
+    assert sorted(sampled(names, 10)) == sorted(names)
+
+
+def test_cases_leave_every_test_its_share():
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "tests/test_libraries.py"]
+    names = []
+    for options in ([], ["--cases=2"]):
+        finished = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=120)
+        names.append([line for line in finished.stdout.splitlines() if "::" in line])
+    assert sorted(names[1]) == sorted(sampled(names[0], 2))
+    assert len(names[1]) < len(names[0])
 
 
 def test_a_library_that_is_broken_is_not_called_absent(monkeypatch):

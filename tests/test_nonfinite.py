@@ -140,6 +140,23 @@ def test_separable_passes_keep_them_in_the_box(xp, method):
     check(result, x, np.outer(*taps), boundary="reflect")
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_sums_keep_the_sign_of_infinities_and_transforms_give_nan(xp, method):
+    """As the conventions say: IEEE 754's infinities where products are summed, and NaN where they are transformed."""
+    kernel = np.outer([1.0, 2.0], [3.0, -1.0, 2.0])
+    x = draw((9, 30), "float64", "x")
+    x[2, 3], x[6, 9], x[4, 20], x[4, 21], x[8, 27] = np.inf, -np.inf, np.inf, np.inf, np.nan
+    result = to_numpy(gpuconv.convolve(make(xp, x), kernel, method=method, boundary="reflect"))
+    expected = reference.convolve(x, kernel, boundary="reflect")
+    bad = ~np.isfinite(expected)
+    assert np.isposinf(expected).any()
+    assert np.isneginf(expected).any()
+    assert 0 < np.isnan(expected).sum() < bad.sum()
+    right = expected[bad] if method in ("direct", "separable") else np.full(bad.sum(), np.nan)
+    np.testing.assert_array_equal(result[bad], right)
+    assert np.isfinite(result[~bad]).all()
+
+
 def test_all_bad(xp):
     for bad in (np.nan, np.inf):
         x = make(xp, np.full((5, 5), bad))

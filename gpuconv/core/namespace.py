@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -42,6 +42,7 @@ class Home:
     """Where an array lives. `traced` means that values do not exist yet (jit, vmap) and must not be looked at.
 
     give_back: for arrays whose memory another library has lent, makes a result one of that library's arrays again.
+    swapped: whether a NumPy array had another byte order than this machine, and is a copy.
     """
 
     library: str
@@ -49,6 +50,7 @@ class Home:
     device: Any
     traced: bool
     give_back: Callable[[Any], Any] | None = None
+    swapped: bool = False
 
     def returned(self, result: Any, out: Any = None) -> Any:
         """`result` as an array of the caller's library, unless it is the caller's own `out`."""
@@ -58,12 +60,12 @@ class Home:
 def read_image(x: Any, argument: str = "x") -> tuple[Any, Home]:
     """The array itself and its home; sequences become NumPy arrays."""
     if type(x) is np.ndarray:  # the common case, first and fast
-        return (x if x.dtype.isnative else _native(x)), NUMPY
+        return (x, NUMPY) if x.dtype.isnative else (_native(x), _SWAPPED)
     _refuse_carriers(x, argument)
     if isinstance(x, (list, tuple, int, float, complex, np.generic)):
         return np.asarray(x), NUMPY
     if isinstance(x, np.ndarray):
-        return _native(x.view(np.ndarray)), NUMPY
+        return _native(x.view(np.ndarray)), NUMPY if x.dtype.isnative else _SWAPPED
     lent = borrow(x, argument)
     if lent is not None:
         return lent, replace(home_of(lent, argument), give_back=_way_back(type(x)))
@@ -135,6 +137,7 @@ def home_of(x: Any, argument: str = "x") -> Home:
 
 # The home of every NumPy array.
 NUMPY = Home("numpy", array_api_compat.array_namespace(np.empty(0)), "cpu", False)
+_SWAPPED = replace(NUMPY, swapped=True)
 
 
 def _refuse_carriers(x: Any, argument: str) -> None:
@@ -221,6 +224,17 @@ def cast(home: Home, x: Any, name: str) -> Any:
     return home.xp.astype(x, dtype_in(home, name), copy=False)
 
 
+def zeros_from(home: Home, shape: Sequence[int], name: str, *sources: Any) -> Any:
+    """Zeros of dtype `name` that are a result of `sources`: torch's gradients by these are zeros, and not refused."""
+    result = home.xp.zeros(tuple(shape), dtype=dtype_in(home, name), device=home.device)
+    for source in sources:
+        if getattr(source, "requires_grad", False):  # a tensor of torch
+            nothing = source.reshape(-1)[:0].sum()
+            is_real = not name.startswith("complex") and nothing.is_complex()
+            result = result + cast(home, nothing.real if is_real else nothing, name)
+    return result
+
+
 def has_double(home: Home) -> bool:
     """False where JAX has its 64-bit types switched off."""
     return home.library != "jax" or bool(sys.modules["jax"].config.jax_enable_x64)
@@ -277,6 +291,10 @@ def read_kernel(kernel: Any, home: Home, argument: str = "kernel") -> Any:
 
     Sequences and NumPy arrays go with any image; arrays of another library than the image's are refused.
     """
+    is_plain = isinstance(kernel, (list, tuple, int, float, complex, np.ndarray))
+    if is_plain and home.library == "torch" and sys.modules["torch"].compiler.is_compiling():
+        # torch.compile makes tensors of NumPy arrays too, of which it knows sizes and no values.
+        return home.xp.asarray(np.asarray(kernel))
     if type(kernel) is np.ndarray:
         return kernel
     _refuse_carriers(kernel, argument)

@@ -29,7 +29,7 @@ class KernelFacts:
     locally_exact : bool
         True if those products meet every single tap to rounding, False if only the kernel as a whole.
     box : bool
-        True for a line of many equal taps, known to be.
+        True for a line of many equal taps, known to be, and for an outer product with one.
     bits : int or None
         Integer kernels: ``2**bits`` is no less than the sum of the magnitudes of the taps; None if unknown.
     """
@@ -58,6 +58,7 @@ class ImageFacts(NamedTuple):
     dtype: str
     chunks: tuple[int, ...] | None
     has_double: bool
+    swapped: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,8 @@ class Problem:
     """Largest chunk on every axis, for chunked libraries."""
     has_double: bool = True
     """False where the library has its 64-bit types switched off."""
+    swapped: bool = False
+    """True where the image has the bytes of its samples in another order than this machine, and is copied."""
 
     def __hash__(self) -> int:
         # Caches ask for it several times per call, and spans make it slow: it is kept, as the fields never change.

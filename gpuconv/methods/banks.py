@@ -36,7 +36,7 @@ def _accumulate(banks: Sequence[Described], cval: Any) -> list[Any]:
     problem, home = banks[0].problem, banks[0].home
     cval = read_fill(cval, problem)
     if problem.outputs == 0:
-        return [empty_result(banks[0].x, bank.problem) for bank in banks]
+        return [empty_result(bank.x, bank.problem, *bank.weights.weights) for bank in banks]
     weights = [bank.weights.weights for bank in banks]
     spans: Sequence[Sequence[Span]] = [bank.problem.spans for bank in banks]
     plans = [plan_passes(bank) for bank in banks]

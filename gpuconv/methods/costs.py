@@ -251,12 +251,13 @@ def extension_memory(problem: Problem) -> int:
 def cast_memory(problem: Problem, compiled: Rates | None = None) -> int:
     """The image in the dtype that is summed in, where that is another than its own.
 
-    Compiled loops bring narrow samples to it while they load them.
+    Compiled loops bring narrow samples to it while they load them. What has its bytes in another order is copied first.
     """
+    swapped = prod(problem.shape) * ITEMSIZE[problem.dtype] if problem.swapped else 0
     loads = compiled is not None and ITEMSIZE[problem.dtype] < ITEMSIZE[problem.working_dtype]
     if problem.dtype == problem.working_dtype or loads:
-        return 0
-    return prod(problem.shape) * ITEMSIZE[problem.working_dtype]
+        return swapped
+    return swapped + prod(problem.shape) * ITEMSIZE[problem.working_dtype]
 
 
 def scratch_memory(problem: Problem) -> int:
@@ -273,3 +274,14 @@ def block_memory(problem: Problem) -> int:
 
 def result_memory(problem: Problem) -> int:
     return problem.outputs * problem.itemsize
+
+
+def stored_memory(problem: Problem, compiled: Rates) -> int:
+    """The result of compiled loops, which round sums of half precision while they store them."""
+    if problem.rule.result != "float16" or compiled is not RATES["numba"]:
+        return result_memory(problem)
+    # Here, since it loads numba, which these loops need in any case.
+    from gpuconv.backends.cpu import conversions
+
+    rounded = problem.outputs * ITEMSIZE["float16"]
+    return rounded if conversions.CONVERTS_HALF else rounded + result_memory(problem)

@@ -210,15 +210,20 @@ def kernel_facts(weights: Any, problem: Problem, method: str) -> KernelFacts:
         factors = factorize(weights, problem.rule.accumulator)
     if factors is None:
         return KernelFacts(facts.shape, facts.dtype, "host", bits=bits)
-    return KernelFacts(facts.shape, facts.dtype, "host", len(factors.banks), factors.locally_exact, bits)
+    box = any(map(_is_box, factors.banks[0]))
+    return KernelFacts(facts.shape, facts.dtype, "host", len(factors.banks), factors.locally_exact, bits, box)
 
 
 def line_facts(taps: Any, facts: KernelFacts, problem: Problem) -> KernelFacts:
     """Facts of a line of taps in correlation order, of which `facts` are known. Of `problem` the kernel is ignored."""
     if not isinstance(taps, np.ndarray):
         return replace(facts, residency=_residency(problem))
-    box = taps.size >= LONG_BOX and bool((taps == taps[0]).all())
-    return KernelFacts(facts.shape, facts.dtype, "host", bits=_bits(taps) if problem.exact else None, box=box)
+    bits = _bits(taps) if problem.exact else None
+    return KernelFacts(facts.shape, facts.dtype, "host", bits=bits, box=_is_box(taps))
+
+
+def _is_box(taps: np.ndarray) -> bool:
+    return taps.size >= LONG_BOX and bool((taps == taps[0]).all())
 
 
 def _residency(problem: Problem) -> str:

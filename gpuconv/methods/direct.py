@@ -20,6 +20,7 @@ from gpuconv.methods.costs import (
     result_memory,
     scratch_memory,
     small_window_cost,
+    stored_memory,
     sweep_cost,
     width,
     window_cost,
@@ -42,7 +43,8 @@ def estimate(problem: Problem) -> Estimate:
     compiled = compiled_rates(problem, problem.outputs * taps, primitive(problem)) if len(problem.spans) <= 3 else None
     if compiled is not None:
         # Complex taps are two real kernels, whose results are joined.
-        results = (1 + is_complex(problem.kernel.dtype)) * result_memory(problem)
+        joined = is_complex(problem.kernel.dtype)
+        results = 2 * result_memory(problem) if joined else stored_memory(problem, compiled)
         memory = cast_memory(problem, compiled) + results + block_memory(problem)
         return Estimate(_compiled_cost(problem, compiled), memory, local_bound(problem, taps))
     if len(problem.spans) == 1:

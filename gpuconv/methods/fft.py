@@ -124,10 +124,26 @@ def _memory(problem: Problem, lengths: tuple[int, ...], count: int, entries: int
         # In place, beyond the ends of an axis and between dtypes without copies.
         held = block_bytes(entries, lengths, dtype, kernels, not problem.exact)
         return held + problem.outputs * ITEMSIZE[problem.rule.result]
+    if count == 1 and kernels == 1 and transform_rates(problem) is RATES["numpy"]:
+        return _memory_in_place(problem, lengths, dtype, entries)
     block, kernel = samples * ITEMSIZE[dtype] * entries, 3 * kernels * samples * ITEMSIZE[dtype]
     # A block, padded, its spectrum, the product and what comes back, all about as large; the kernel's beside them.
     memory = (5 + (count > 1)) * block + kernel + cast_memory(problem) + result_memory(problem)
     return memory + (extension_memory(problem) if count == 1 else 0)
+
+
+def _memory_in_place(problem: Problem, lengths: tuple[int, ...], dtype: str, entries: int) -> int:
+    """The same of one block of a NumPy array, whose spectrum is multiplied and transformed back in place."""
+    block = prod(lengths) * ITEMSIZE[dtype]
+    # The extended image or what comes back, the spectrum, and of a line what it is worked out in. Transforms of several
+    # axes back to real samples copy the spectrum before.
+    is_real = not is_complex(dtype)
+    blocks = 2 + (len(lengths) > 1 and is_real) - (not is_real and not problem.extends)
+    rounded = problem.outputs * ITEMSIZE[problem.rule.accumulator] if problem.exact else 0
+    cast = prod(problem.shape) * ITEMSIZE[problem.dtype] * problem.swapped if problem.exact else cast_memory(problem)
+    line = (1 + is_real) * lengths[0] * ITEMSIZE[dtype] if len(lengths) == 1 else 0
+    # An eighth for what the transforms need besides, and what the allocator keeps.
+    return (blocks * block * entries + block + line + cast) * 9 // 8 + result_memory(problem) + rounded
 
 
 def _share(axes: int, count: int, batches: int, size: int) -> int:

@@ -135,7 +135,7 @@ def prepare_passes(posed: Posed, result: str | None) -> Run:
     """
     problem, lines = posed.problem, posed.weights
     if problem.outputs == 0:
-        return lambda x, cval: empty_result(x, problem)
+        return lambda x, cval: empty_result(x, problem, *lines.weights)
     plans = _plans(problem, lines.facts)
     if _in_matrices(problem, lines) or all(plan.method == "direct" for plan in plans):
         return prepare_row("correlate_separable", problem, [lines.weights], result)

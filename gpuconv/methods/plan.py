@@ -10,7 +10,7 @@ from typing import Any
 from gpuconv.backends import registry
 from gpuconv.backends.memory import memory_limit, when_limits_change
 from gpuconv.core.arguments import refusal
-from gpuconv.core.namespace import dtype_in, home_of, read_image, read_kernel
+from gpuconv.core.namespace import home_of, read_image, read_kernel, zeros_from
 from gpuconv.core.problem import Problem
 from gpuconv.core.remembered import forget, remembered
 from gpuconv.methods import direct, fft, overlap, separable
@@ -63,7 +63,11 @@ class Plan:
 
     @property
     def memory(self) -> int:
-        """Predicted peak in bytes on top of the input, the result included."""
+        """Predicted peak in bytes on top of the input, the result included.
+
+        Of an image in C order whose samples are finite: other layouts may be copied, and blocks of a transform with
+        samples that are not finite are transformed again, in up to twice the memory.
+        """
         return self.estimate.memory
 
     @property
@@ -122,7 +126,7 @@ class Plan:
         None stands for the accumulator's; backends that do not round by themselves return that in any case.
         """
         if self.problem.outputs == 0:
-            return lambda x, cval: empty_result(x, self.problem)
+            return lambda x, cval: empty_result(x, self.problem, posed.weights)
         return METHODS[self.method].prepare(self.problem, self.estimate, posed.weights, result)
 
     def __str__(self) -> str:
@@ -225,7 +229,6 @@ def prepare(posed: Posed, result: str | None) -> Run:
     return choose_plan(posed.problem, posed.options).prepare(posed, result)
 
 
-def empty_result(x: Any, problem: Problem) -> Any:
-    """An array of the result's shape without samples, where `x` lives."""
-    home = home_of(x)
-    return home.xp.zeros(problem.output_shape, dtype=dtype_in(home, problem.rule.accumulator), device=home.device)
+def empty_result(x: Any, problem: Problem, *weights: Any) -> Any:
+    """An array of the result's shape without samples, where `x` lives; torch's graph comes from `x` and `weights`."""
+    return zeros_from(home_of(x), problem.output_shape, problem.rule.accumulator, x, *weights)

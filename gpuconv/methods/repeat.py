@@ -65,6 +65,7 @@ def image_facts(x: Any, home: Home, shape: tuple[int, ...]) -> ImageFacts:
         dtype_name(x.dtype),
         chunks_of(x, home),
         has_double(home),
+        home.swapped,
     )
 
 

@@ -12,7 +12,9 @@ import numpy as np
 from gpuconv.core.dtypes import EPS, LARGEST, is_complex
 from gpuconv.core.problem import Problem
 from gpuconv.methods.costs import (
+    RATES,
     Estimate,
+    Rates,
     block_memory,
     cast_memory,
     compiled_rates,
@@ -21,6 +23,7 @@ from gpuconv.methods.costs import (
     line_cost,
     result_memory,
     scratch_memory,
+    stored_memory,
     sweep_cost,
 )
 from gpuconv.methods.direct import local_bound
@@ -166,12 +169,27 @@ def estimate(problem: Problem) -> Estimate:
     )
     if compiled is not None:
         cost = sweep_cost(problem, compiled, terms * products, len(problem.spans) - 1)
-        # Nothing is padded, and two axes take one sweep, without an array between passes.
-        memory = cast_memory(problem) + block_memory(problem) + (2 if terms == 1 else 3) * result_memory(problem)
+        memory = cast_memory(problem, compiled) + block_memory(problem) + _swept_memory(problem, terms, compiled)
     bound = local_bound(problem, sum(span.taps for span in problem.spans) + TOLERANCE**2)
     if not problem.kernel.locally_exact:
         bound = bound.replace("sum |k||x|, locally", "||x|| ||k|| over a footprint, not locally")
     return Estimate(cost, memory, bound)
+
+
+def _swept_memory(problem: Problem, terms: int, compiled: Rates) -> int:
+    """What compiled sweeps write: the result, beside it what lies between two sweeps, and sums of several terms."""
+    between = (1 if terms == 1 else 2) * result_memory(problem)
+    if compiled is not RATES["numba"]:
+        return between + result_memory(problem)
+    if is_complex(problem.kernel.dtype):
+        # Two real lines each, whose results are joined: of real samples to complex ones in the first pass.
+        return ((3 if is_complex(problem.dtype) else 4) + (terms > 1)) * result_memory(problem)
+    # Here, since it loads what compiles loops, which these need in any case.
+    from gpuconv.backends.cpu.fused import is_one_sweep
+
+    if not problem.kernel.box and is_one_sweep(problem.shape, problem.spans, problem.working_dtype):
+        between = 0
+    return between + stored_memory(problem, compiled)
 
 
 def prepare(problem: Problem, estimate: Estimate, weights: Any, result: str | None = None) -> Run:

@@ -10,7 +10,7 @@ from typing import Any
 
 from gpuconv.backends import registry
 from gpuconv.core.dtypes import complex_of, convolution_dtypes, is_complex
-from gpuconv.core.namespace import Home, cast, chunks_of, dtype_in, dtype_name, home_of
+from gpuconv.core.namespace import Home, cast, chunks_of, dtype_in, dtype_name, home_of, zeros_from
 from gpuconv.core.problem import TransformProblem
 
 
@@ -37,7 +37,7 @@ def forward(x: Any, axes: Sequence[int], lengths: Sequence[int] | None = None) -
     problem = _pose(x, home, name, axes, lengths)
     if 0 in lengths or 0 in x.shape:
         half = lengths[-1] if is_complex(name) else min(lengths[-1], lengths[-1] // 2 + 1)
-        return _zeros(home, _with(x.shape, axes, (*lengths[:-1], half)), complex_of(name))
+        return zeros_from(home, _with(x.shape, axes, (*lengths[:-1], half)), complex_of(name), x)
     return registry.select("fourier_forward", problem)(cast(home, x, name), axes, lengths)
 
 
@@ -58,7 +58,7 @@ def inverse(spectrum: Any, axes: Sequence[int], lengths: Sequence[int], dtype: s
     name = convolution_dtypes(dtype, ("float64", 1)).accumulator
     problem = _pose(spectrum, home, name, axes, lengths)
     if 0 in lengths or 0 in spectrum.shape:
-        return _zeros(home, _with(spectrum.shape, axes, lengths), dtype)
+        return zeros_from(home, _with(spectrum.shape, axes, lengths), dtype, spectrum)
     spectrum = cast(home, spectrum, complex_of(name))
     return cast(home, registry.select("fourier_inverse", problem)(spectrum, axes, lengths, name), dtype)
 
@@ -88,7 +88,7 @@ def cosine(x: Any, axis: int, kind: str = "dct", inverse: bool = False) -> Any:
     name = convolution_dtypes(dtype_name(x.dtype), ("float64", 1)).accumulator
     problem = _pose(x, home, name, (axis,), (x.shape[axis],))
     if 0 in x.shape:
-        return _zeros(home, x.shape, name)
+        return zeros_from(home, x.shape, name, x)
     return registry.select("cosine_transform", problem)(cast(home, x, name), axis, kind, inverse)
 
 
@@ -101,7 +101,3 @@ def _pose(x: Any, home: Home, name: str, axes: tuple[int, ...], lengths: tuple[i
 def _with(shape: Sequence[int], axes: tuple[int, ...], lengths: Sequence[int]) -> tuple[int, ...]:
     sizes = dict(zip(axes, lengths, strict=True))
     return tuple(sizes.get(axis, size) for axis, size in enumerate(shape))
-
-
-def _zeros(home: Home, shape: Sequence[int], name: str) -> Any:
-    return home.xp.zeros(tuple(shape), dtype=dtype_in(home, name), device=home.device)

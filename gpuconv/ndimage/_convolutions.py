@@ -15,7 +15,7 @@ from gpuconv._scipy_arguments import (
     read_filter_line,
     read_window,
 )
-from gpuconv.core.namespace import dtype_in
+from gpuconv.core.namespace import zeros_from
 from gpuconv.ndimage._dtypes import cast_like_c, choose_work, deliver, read_output_array, result_dtype
 from gpuconv.ndimage._handover import hand_over
 
@@ -240,7 +240,7 @@ def _run(given: Filter, operation: Callable[..., Any], window: Window, origins: 
     result = result_dtype(given)
     array = read_output_array(given)
     if 0 in x.shape:
-        return array if array is not None else home.xp.zeros(x.shape, dtype=dtype_in(home, result), device=home.device)
+        return array if array is not None else zeros_from(home, x.shape, result, x, given.kernel)
     work = choose_work(given, result, cval)
     y = operation(
         work.x,

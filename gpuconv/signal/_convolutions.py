@@ -12,7 +12,7 @@ from gpuconv import convolution
 from gpuconv._scipy_arguments import Pair, check_mode, larger_first, read_pair, read_transform_axes
 from gpuconv.core.arguments import refusal
 from gpuconv.core.dtypes import is_integer
-from gpuconv.core.namespace import cast, dtype_name
+from gpuconv.core.namespace import cast, dtype_name, zeros_from
 from gpuconv.signal._dtypes import in_common_dtype, in_floating_dtype
 from gpuconv.signal._handover import hand_over
 
@@ -281,7 +281,8 @@ def _convolve_along(pair: Pair, mode: Any, axes: Any, method: str) -> Any:
     if pair.ndim == 0:
         return pair.first * pair.second
     if pair.empty:
-        return pair.home.xp.asarray([], device=pair.home.device)
+        floating = dtype_name(pair.home.xp.asarray([], device=pair.home.device).dtype)
+        return zeros_from(pair.home, (0,), floating, pair.first, pair.second)
     one, other = pair.shapes
     # As in SciPy, an axis on which one input has a single sample is broadcast, not convolved.
     axes = tuple(axis for axis in read_transform_axes(axes, pair.ndim) if one[axis] != 1 and other[axis] != 1)

@@ -11,7 +11,7 @@ from gpuconv._scipy_arguments import read_array, read_line
 from gpuconv.backends.cpu import originals
 from gpuconv.core.arguments import refusal
 from gpuconv.core.dtypes import COMPLEX, FLOATS
-from gpuconv.core.namespace import Home, cast, dtype_in, dtype_name
+from gpuconv.core.namespace import Home, cast, dtype_name, zeros_from
 from gpuconv.methods.resample import Rates, resample
 from gpuconv.signal._dtypes import only_scipy_computes, part, promoted, promoted_array, read_taps
 from gpuconv.signal._extension import MODES, extended, read_extension, read_fill
@@ -197,7 +197,7 @@ def _check_line(taps: Any, argument: str) -> None:
 def _resampled(home: Home, x: Any, taps: Any, rates: Rates, edge: tuple[str, Any]) -> Any:
     shape = (*x.shape[: rates.axis], max(rates.count, 0), *x.shape[rates.axis + 1 :])
     if 0 in shape:
-        return home.xp.zeros(shape, dtype=dtype_in(home, dtype_name(x.dtype)), device=home.device)
+        return zeros_from(home, shape, dtype_name(x.dtype), x, taps)
     return resample(extended(home, x, rates, *edge), taps, rates)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -46,6 +47,13 @@ def layouts(x):
     yield "read-only", locked
 
 
+def in_turn(x, turns, name):
+    """C order and one of the other layouts: for each name the next one at each call."""
+    plain, *others = layouts(x)
+    turns[name] += 1
+    return [plain, others[turns[name] % len(others)]]
+
+
 def posed(x, kernel, **options):
     """The problem, and the image and weights as primitives take them."""
     problem = gpuconv.plan_convolution(x, kernel, **options).problem
@@ -80,8 +88,8 @@ def allowed(image, weights, expected):
     return 8 * reference.spectral_bound(eps, 1024, read, weights)
 
 
-def compare(table, x, kernel, lines, xp=None, **options):
-    """How many runs of rows of `table` agreed with generic's; all layouts, or arrays of library `xp`."""
+def compare(table, x, kernel, lines, turns, xp=None, **options):
+    """How many runs of rows of `table` agreed with generic's; layouts `in_turn`, or arrays of library `xp`."""
     compared = 0
     problem, image, weights = posed(x, kernel, **options)
     for name in ROWS:
@@ -96,7 +104,7 @@ def compare(table, x, kernel, lines, xp=None, **options):
             image = x  # integers are cast block by block
         second, rest = primitive_arguments(name, problem, [line.astype(weights.dtype) for line in lines], weights)
         expected = generic.TABLE[name].function(image, second, problem.spans, 2, *rest)
-        for layout, given in layouts(image) if xp is None else [("chunked", make(xp, image))]:
+        for layout, given in in_turn(image, turns, name) if xp is None else [("chunked", make(xp, image))]:
             result = row.function(given, second, problem.spans, 2, *rest)
             label = (name, layout, str(problem.dtype), str(kernel.dtype), options)
             assert to_numpy(result).dtype == expected.dtype, label
@@ -109,20 +117,20 @@ def compare(table, x, kernel, lines, xp=None, **options):
 @pytest.mark.parametrize("boundary", [*BOUNDARIES, ("constant", "wrap")], ids=str)
 @pytest.mark.parametrize("dtype", IMAGES)
 def test_cpu_agrees_with_generic(dtype, boundary):
-    compared = 0
+    compared, turns = 0, Counter()
     for kernel_dtype, mode in itertools.product({KERNELS.get(dtype, "float32"), "float64", "complex128"}, MODES):
         lines = [draw((n,), kernel_dtype, f"line {n}", dict.fromkeys(("int8", "uint8", "int16"), 9)) for n in (3, 4)]
         kernel = reference.outer(lines).astype(kernel_dtype)
         x = draw((5, 6), dtype, "x", dict.fromkeys(("int64", "uint64"), 2**50))
-        compared += compare(cpu.TABLE, x, kernel, lines, boundary=boundary, mode=mode)
+        compared += compare(cpu.TABLE, x, kernel, lines, turns, boundary=boundary, mode=mode)
         if isinstance(boundary, str):
             x = draw((3, 5), dtype, "row", dict.fromkeys(("int64", "uint64"), 2**50))
             line = draw(
                 (7 if mode != "valid" else 4,), kernel_dtype, "line", dict.fromkeys(("int8", "uint8", "int16"), 9)
             )
             options = {"boundary": boundary, "mode": mode, "axes": (1,), "origin": 1 if mode == "same" else 0}
-            compared += compare(cpu.TABLE, x, line, [line], **options)
-    assert compared >= 60
+            compared += compare(cpu.TABLE, x, line, [line], turns, **options)
+    assert compared >= 24
 
 
 @pytest.mark.parametrize("cval", [np.nan, np.inf, -2.5, 1e300])
@@ -169,7 +177,7 @@ def test_dask_agrees_with_generic(dtype, boundary):
         kernel = reference.outer(lines).astype(lines[0].dtype)
         x = draw((5, 6), dtype, "x")
         options = {"boundary": boundary, "mode": mode}
-        compared += compare(dask.TABLE, x, kernel, lines, xp, **options)
+        compared += compare(dask.TABLE, x, kernel, lines, None, xp, **options)
     assert compared == len(ROWS) * len(MODES)
 
 

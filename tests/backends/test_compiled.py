@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 import threading
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -42,16 +43,17 @@ def _threads_as_before():
 @pytest.mark.parametrize("dtype", ["uint64", "float32", "complex128"])
 def test_compiled_rows_agree_with_generic(dtype, boundary):
     bounds = dict.fromkeys(("int8", "uint8", "int16"), 9)
-    compared = 0
+    compared, turns = 0, Counter()
     for kernel_dtype, mode in itertools.product({KERNELS.get(dtype, "float32"), "complex128"}, MODES):
         lines = [draw((n,), kernel_dtype, f"line {n}", bounds) for n in (3, 4)]
         x = draw((5, 6), dtype, "x", dict.fromkeys(("int64", "uint64"), 2**50))
-        compared += compare(ROWS, x, reference.outer(lines).astype(kernel_dtype), lines, boundary=boundary, mode=mode)
+        kernel = reference.outer(lines).astype(kernel_dtype)
+        compared += compare(ROWS, x, kernel, lines, turns, boundary=boundary, mode=mode)
         if isinstance(boundary, str):
             line = draw((7 if mode != "valid" else 4,), kernel_dtype, "line", bounds)
             row = draw((3, 5), dtype, "row", dict.fromkeys(("int64", "uint64"), 2**50))
-            compared += compare(ROWS, row, line, [line], boundary=boundary, mode=mode, axes=(1,))
-    assert compared >= 30
+            compared += compare(ROWS, row, line, [line], turns, boundary=boundary, mode=mode, axes=(1,))
+    assert compared >= 12
 
 
 # Long enough for whole tiles, overlapping last ones, single vectors and samples, and for several strips and blocks.
@@ -105,7 +107,8 @@ def test_tiles_strips_and_blocks_leave_no_seams(ndim, dtype, rng, monkeypatch):
         scale = generic.TABLE["correlate_separable"].function(np.abs(x), magnitude, spans, abs(fill))
         monkeypatch.setattr(fused, "STRIP", (256, 16384)[turn % 2])
         monkeypatch.setattr(axis, "LINE_BLOCK", (1024, 32768)[turn % 2])
-        for layout, given in [*layouts(x), ("cropped", cropped(x))]:
+        (plain, *others), crop = layouts(x), ("cropped", cropped(x))
+        for layout, given in (plain, [*others, crop][turn % 5]):
             result = cpu.TABLE["correlate_separable"].function(given, banks, spans, fill)
             label = (layout, shape, spans)
             assert result.dtype == expected.dtype

@@ -404,6 +404,19 @@ def test_compiled_functions_give_the_same(torch):
         assert_close(one, other, tolerance=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore")  # of torch about itself
+@pytest.mark.parametrize("kernel", [np.arange(9.0).reshape(3, 3), [[1, 2], [2, 4]]], ids=["NumPy", "list"])
+def test_compiled_functions_take_large_images_and_kernels_of_others(torch, kernel):
+    """Large enough for looking at the kernel, of which torch.compile knows no value."""
+    x = torch.rand(600, 700, dtype=torch.float64)
+
+    def function(a):
+        return gpuconv.convolve(a, kernel, boundary="reflect")
+
+    compiled = torch.compile(function, backend="eager")(x)
+    assert_close(compiled, function(x), tolerance=1e-11)
+
+
 @pytest.mark.parametrize("method", ["direct", "fft"])
 def test_recorded_functions_keep_their_operations(torch, engine, method):
     from torch.fx.experimental.proxy_tensor import make_fx

@@ -1,8 +1,8 @@
 """Launchers held to the generic backend, in higher precision where numbers are rounded.
 
 How to test a launcher: draw an image with `image_of`, call `assert_agrees`. That runs it in the emulator's check build,
-which is one compilation of half a second for every set of ``#define``s a process asks for, the first time ever on a
-machine. So vary shapes, layouts, fill values, origins and reaches freely, and dtypes and boundaries together rather
+which is one compilation of a fifth of a second for every set of ``#define``s a process asks for, the first time ever on
+a machine. So vary shapes, layouts, fill values, origins and reaches freely, and dtypes and boundaries together rather
 than each with each. Mark such tests with `emulated`. One case per kernel should also be run with ``check=False``: three
 orders of threads.
 """

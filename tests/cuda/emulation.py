@@ -16,6 +16,7 @@ import hashlib
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -322,6 +323,12 @@ def _compiler() -> tuple[str, str]:
     return compiler, _told([compiler, "--version"])
 
 
+@functools.cache
+def _linker() -> tuple[str, ...]:
+    """The linker that is there in most places and needs a third of the time of the usual one."""
+    return ("-fuse-ld=gold",) if shutil.which("ld.gold") else ()
+
+
 def _built(unit: str, flags: tuple[str, ...]) -> Path:
     """A library made of `unit`, from the cache if it is there."""
     compiler, version = _compiler()
@@ -342,6 +349,7 @@ def _built(unit: str, flags: tuple[str, ...]) -> Path:
             "-o",
             str(unfinished),
             *flags,
+            *_linker(),
             "-nodefaultlibs",
             "-lstdc++",
             "-lm",

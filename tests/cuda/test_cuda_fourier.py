@@ -133,8 +133,8 @@ def test_the_result_is_rounded_once_to_the_dtype_asked_for(result, rng):
 
 @pytest.mark.parametrize("lengths", [(7,), (8,), (9,), (16,), (64,)])
 @pytest.mark.parametrize("shape", [(50,), (3, 50), (50, 3), (2, 50, 5)])
-@pytest.mark.parametrize("dtype", ["float32", "complex128"])
-def test_blocks_of_a_line_leave_no_seams(dtype, shape, lengths, rng):
+def test_blocks_of_a_line_leave_no_seams(shape, lengths, rng):
+    dtype = ("float32", "complex128")[(len(shape) + shape.index(50) + lengths[0]) % 2]
     x, axis = image_of(rng, shape, dtype), shape.index(50)
     for boundary, first, count in (("reflect", -4, 50), ("constant", -4, 54), ("mirror", 0, 46), ("wrap", 20, 17)):
         spans = (span_of(axis, 50, 5, boundary, first=first, count=count),)

@@ -120,10 +120,13 @@ def test_small_samples_are_not_lost(xp, method):
 
 
 def test_real_images_give_real_transforms():
-    """No sample of a real convolution ever becomes complex: half the memory, and no imaginary dust."""
+    """No sample of a real convolution ever becomes complex: less memory, and no imaginary dust.
+
+    Not half of it: on the way back to real samples SciPy copies the spectrum, which complex ones do without.
+    """
     estimates = [
         dict(gpuconv.plan_convolution(np.zeros((256, 256), dtype), np.zeros((31, 31))).estimates)["fft"]
         for dtype in (np.float32, np.complex64)
     ]
-    assert estimates[0].memory < 0.6 * estimates[1].memory
+    assert estimates[0].memory < 0.7 * estimates[1].memory
     assert gpuconv.convolve(np.ones(50, np.float32), np.ones(9), method="fft").dtype == np.float32

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,16 @@ def correlate_fused(
             return None
         _run_volumes(sweep)
     return sweep.result
+
+
+def is_one_sweep(shape: tuple[int, ...], spans: tuple[Span, ...], dtype: str) -> bool:
+    """Whether `correlate_fused` takes an array in C order with samples of this dtype."""
+    axes, working = [span.axis for span in spans], np.dtype(dtype)
+    channels = prod(shape[axes[-1] + 1 :]) * (2 if working.kind == "c" else 1)
+    if len(axes) not in (2, 3) or axes != list(range(axes[0], axes[0] + len(axes))) or channels > CHANNELS:
+        return False
+    plane = prod(shape[axes[-2] :]) * working.itemsize
+    return len(axes) == 2 or (plane <= PLANE and spans[0].count * prod(shape[: axes[0]]) >= 4 * ROWS)
 
 
 def _sweep(
