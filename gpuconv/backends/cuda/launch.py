@@ -21,7 +21,8 @@ Arguments of a kernel, in this order: source arrays, target array(s), weights, f
 =======================  =====================================================================================
 parameter                argument
 =======================  =====================================================================================
-``const STORAGE*``       the array; the kernel gets the address of its first element, also under negative strides
+``const STORAGE*``       the array; the kernel gets the address of its first element, also under negative strides;
+                         `NO_ARRAY` where the kernel can do without
 ``int64`` and so on      a NumPy scalar of the same type: ``np.int64(n)``; a plain Python number is refused
 ``SAMPLE fill``          ``fill_value(cval, kinds)``
 ``const Weights``        ``by_value(weights, capacity)``, see ``weights.cuh``
@@ -69,9 +70,11 @@ MAX_SHARED = 48 * 1024
 MAX_THREADS = 1024
 # The parameters of a kernel may take 4 KB on every architecture, and others come beside the weights.
 WEIGHTS_BYTES = 3840
+# In place of an array: a null pointer.
+NO_ARRAY = np.uint64(0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen ones take three times as long to make
 class Launch:
     """One launch of one kernel.
 

@@ -13,29 +13,31 @@ import numpy as np
 from gpuconv.backends.cuda.launch import (
     MAX_BLOCKS,
     MAX_SHARED,
+    NO_ARRAY,
     Kinds,
     Launch,
     boundary_define,
     by_value,
     ceil_div,
     collapse,
-    element_strides,
-    fill_value,
     group_length,
+    order_of_strides,
+    strides_in_order,
 )
 from gpuconv.backends.cuda.lines import correlate_axis
-from gpuconv.backends.cuda.runtime import current, empty_like_ordered, readable
-from gpuconv.backends.generic.separable import fill_first_for_all, filtered_fill, identity_of
+from gpuconv.backends.cuda.runtime import current, empty_in_order
+from gpuconv.backends.generic.separable import fill_first_for_all, filtered_fill, identity_of, is_zero
 from gpuconv.core.boundary import Span
 from gpuconv.core.dtypes import ITEMSIZE, is_complex
+from gpuconv.core.namespace import dtype_name
 from gpuconv.core.problem import Problem
 from gpuconv.core.shapes import output_shape
 
 # Of separable.cu: rows a step, lists of taps and results of one launch, axes beside the two.
 ROWS, MOST, BATCH_AXES = 8, 3, 4
 WIDTHS = (128, 64, 32)
-# Weights by value: few binaries. With the rest of the parameters they stay below 4096 bytes.
-CAPACITIES_BYTES = (512, 3328)
+# Weights by value: with the rest of the parameters they stay below 4096 bytes.
+CAPACITY_BYTES = 3328
 # Wider steps than this along the fast axis fetch a sector of memory for every sample.
 FAST_STRIDE_BYTES = 32
 # Blocks for each multiprocessor, so that the last ones do not leave the others waiting; below it, strips are cut.
@@ -52,12 +54,20 @@ def correlate_separable(
     x: Any, banks: Sequence[Bank], spans: Sequence[Span], cval: Any, *, result: str | None = None
 ) -> Any:
     """``sum over banks of`` the correlation of `x` with ``bank[0] (x) bank[1] (x) ...``, bank[i] along spans[i]."""
-    kinds = Kinds.of(x.dtype.name, _common(banks), result)
+    if len(spans) == 2 and _on_host(banks):
+        before = None
+        made = _planned(x, banks, (tuple(spans),), result, summed=True)
+        if made is not None:
+            x, sweeps = made
+            for sweep in sweeps:
+                (before,) = sweep.run(x, cval, before)
+            return before
+    kinds = Kinds.of(dtype_name(x.dtype), _common(banks), result)
     banks = [[_cast(taps, kinds) for taps in bank] for bank in banks]
-    if len(spans) > 1 and _on_host(banks):
-        pair = _pair(x, [spans], kinds)
+    if len(spans) > 2 and _on_host(banks):
+        pair = _pair(x.strides, (tuple(spans),), kinds)
         if pair is not None:
-            return _sweeps(x, banks, spans, pair, cval, kinds)
+            return _after_passes(x, banks, spans, pair, cval, kinds)
     total = None
     for bank in banks:
         part = _passes(x, bank, spans, cval, kinds.sum if len(banks) > 1 else kinds.result)
@@ -73,23 +83,21 @@ def correlate_banks(
     x: Any, banks: Sequence[Bank], spans: Sequence[Sequence[Span]], cval: Any, *, result: str | None = None
 ) -> list[Any]:
     """For every bank, the correlation of `x` with ``bank[0] (x) bank[1] (x) ...``, bank[i] along ``spans[bank][i]``."""
-    kinds = Kinds.of(x.dtype.name, _common(banks), result)
+    spans = tuple(tuple(each) for each in spans)
+    on_host = _on_host(banks)
+    if len(spans[0]) == 2 and on_host:
+        made = _planned(x, banks, spans, result, summed=False)
+        if made is not None:
+            x, sweeps = made
+            return [each for sweep in sweeps for each in sweep.run(x, cval)]
+    kinds = Kinds.of(dtype_name(x.dtype), _common(banks), result)
     banks = [[_cast(taps, kinds) for taps in bank] for bank in banks]
-    pair = _pair(x, spans, kinds) if len(spans[0]) > 1 and _on_host(banks) else None
+    pair = _pair(x.strides, spans, kinds) if len(spans[0]) > 2 and on_host else None
     if pair is None:
         x, spans = fill_first_for_all(x, spans, cval)
         return [_passes(x, bank, each, 0, kinds.result) for bank, each in zip(banks, spans, strict=True)]
     rest = [place for place in range(len(spans[0])) if place not in pair]
-    if rest:
-        return _after_first_pass(x, banks, spans, rest[0], cval, kinds)
-    terms = [
-        Term(tuple(bank[place] for place in pair), tuple(each[place] for place in pair))
-        for bank, each in zip(banks, spans, strict=True)
-    ]
-    made: list[Any] = []
-    for group in _groups(terms, kinds):
-        made += _sweep(x, group, cval, kinds, summed=False)
-    return made
+    return _after_first_pass(x, banks, spans, rest[0], cval, kinds)
 
 
 def _after_first_pass(
@@ -104,7 +112,7 @@ def _after_first_pass(
         first = numbers[0]
         taps, span = banks[first][place], spans[first][place]
         passed = correlate_axis(x, taps, (span,), cval)
-        fill = filtered_fill(taps, cval, np.dtype(kinds.sum))
+        fill = _filtered(taps, cval, kinds.sum)
         without = [[bank[other] for other in range(len(bank)) if other != place] for bank in banks]
         others = [[each[other] for other in range(len(each)) if other != place] for each in spans]
         made = correlate_banks(
@@ -115,29 +123,23 @@ def _after_first_pass(
     return results
 
 
-def _sweeps(
+def _after_passes(
     x: Any, banks: Sequence[Bank], spans: Sequence[Span], pair: tuple[int, int], cval: Any, kinds: Kinds
 ) -> Any:
-    """The sum over banks: axes other than the pair first, each bank on its own."""
+    """The sum over banks of volumes: axes other than the pair first, each bank on its own."""
     rest = [place for place in range(len(spans)) if place not in pair]
-    two = tuple(spans[place] for place in pair)
-    if not rest:
-        terms = [Term(tuple(bank[place] for place in pair), two) for bank in banks]
-        before = None
-        groups = _groups(terms, kinds)
-        for number, group in enumerate(groups):
-            last = number + 1 == len(groups)
-            (before,) = _sweep(x, group, cval, kinds if last else _unrounded(kinds), summed=True, before=before)
-        return before
+    two = (tuple(spans[place] for place in pair),)
     before = None
     for number, bank in enumerate(banks):
         passed, fill = x, cval
         for place in rest:
             passed = correlate_axis(passed, bank[place], (spans[place],), fill)
-            fill = filtered_fill(bank[place], fill, np.dtype(kinds.sum))
-        after = Kinds.of(passed.dtype.name, bank[0].dtype.name, kinds.result if number + 1 == len(banks) else None)
-        term = Term(tuple(bank[place] for place in pair), two)
-        (before,) = _sweep(passed, [term], fill, after, summed=True, before=before)
+            fill = _filtered(bank[place], fill, kinds.sum)
+        rounded = kinds.result if number + 1 == len(banks) else None
+        made = _planned(passed, [[bank[place] for place in pair]], two, rounded, summed=True)
+        assert made is not None, "passes leave the axes where they are"
+        passed, (sweep,) = made
+        (before,) = sweep.run(passed, fill, before)
     return before
 
 
@@ -149,9 +151,21 @@ def _passes(x: Any, bank: Bank, spans: Sequence[Span], cval: Any, result: str) -
     return x
 
 
+def _filtered(taps: np.ndarray, cval: Any, dtype: str) -> Any:
+    """`filtered_fill`, of the usual fill value without working it out again."""
+    if is_zero(cval):
+        return _filtered_zero(taps.tobytes(), taps.dtype, dtype)
+    return filtered_fill(taps, cval, np.dtype(dtype))
+
+
+@lru_cache(maxsize=256)
+def _filtered_zero(taps: bytes, dtype: np.dtype, total: str) -> Any:
+    return filtered_fill(np.frombuffer(taps, dtype), 0, np.dtype(total))
+
+
 def _common(banks: Sequence[Bank]) -> str:
     """The dtype of all taps: one complex line makes the others complex."""
-    names = [taps.dtype.name for bank in banks for taps in bank]
+    names = [dtype_name(taps.dtype) for bank in banks for taps in bank]
     return next((name for name in names if is_complex(name)), names[0])
 
 
@@ -168,12 +182,14 @@ def _unrounded(kinds: Kinds) -> Kinds:
     return Kinds(kinds.storage, kinds.sample, kinds.weight, kinds.sum, kinds.sum)
 
 
-def _pair(x: Any, spans: Sequence[Sequence[Span]], kinds: Kinds) -> tuple[int, int] | None:
+@lru_cache(maxsize=1024)
+def _pair(
+    strides: tuple[int, ...], spans: tuple[tuple[Span, ...], ...], kinds: Kinds
+) -> tuple[int, int] | None:
     """Which two of the spans one sweep takes, the slow axis first; None where it could not, or would be slow."""
-    strides = x.strides
     near = sorted(range(len(spans[0])), key=lambda place: (abs(strides[spans[0][place].axis]), -place))
     fast, slow = near[0], near[1]
-    if abs(strides[spans[0][fast].axis]) > max(FAST_STRIDE_BYTES, x.dtype.itemsize):
+    if abs(strides[spans[0][fast].axis]) > max(FAST_STRIDE_BYTES, ITEMSIZE[kinds.storage]):
         return None
     unions = _union(spans, slow), _union(spans, fast)
     weights = max(each[slow].taps + each[fast].taps for each in spans)
@@ -225,56 +241,156 @@ def _fits(unions: tuple[Span, Span], lines: int, weights: int, kinds: Kinds) -> 
     """Whether one launch can have so many lists along the fast axis, and so many weights in all."""
     slow, fast = unions
     width = _width(slow.taps, fast.taps, lines, ITEMSIZE[kinds.sample], ITEMSIZE[kinds.sum])
-    return width is not None and weights * ITEMSIZE[kinds.weight] <= CAPACITIES_BYTES[-1]
+    return width is not None and weights * ITEMSIZE[kinds.weight] <= CAPACITY_BYTES
 
 
-def _sweep(x: Any, terms: list[Term], cval: Any, kinds: Kinds, *, summed: bool, before: Any = None) -> list[Any]:
-    """One sweep: a result for each term, or their sum, to which `before` is added."""
-    slow, fast = _unions(terms)
-    x = readable(x)
-    shape = output_shape(x.shape, (slow, fast))
-    results = [empty_like_ordered(x, shape, kinds.result) for _ in range(1 if summed else len(terms))]
-    if prod(shape) == 0:
+@dataclass(frozen=True)
+class Sweep:
+    """One sweep without its image: a result for each term, or their sum.
+
+    Attributes
+    ----------
+    count : int
+        Results, in memory of `shape` with axes in that `order`.
+    weights, geometry : array
+        Arguments between results and the cut; `last` are those behind it.
+    cuts : tuple of (int, array)
+        Blocks and ``struct Cut`` of each launch.
+    """
+
+    kinds: Kinds
+    fill: type[np.generic]
+    count: int
+    shape: tuple[int, ...]
+    order: tuple[int, ...]
+    defines: tuple[tuple[str, str], ...]
+    width: int
+    shared: int
+    weights: np.ndarray
+    geometry: tuple[np.ndarray, ...]
+    cuts: tuple[tuple[int, np.ndarray], ...]
+    last: tuple[np.generic, ...]
+
+    def run(self, x: Any, cval: Any, before: Any = None) -> list[Any]:
+        """The results; `before` is added to their sum."""
+        results = [empty_in_order(self.shape, self.kinds.result, self.order) for _ in range(self.count)]
+        places = (*results, *results[-1:] * (MOST - self.count))
+        head = (x, NO_ARRAY if before is None else before, *places, self.weights, self.fill(cval), *self.geometry)
+        launch = current().launch
+        for blocks, cut in self.cuts:
+            arguments = (*head, cut, *self.last)
+            launch(Launch("separable.cu", "separable", self.defines, blocks, self.width, self.shared, arguments))
         return results
-    batch = _batch(shape, (slow.axis, fast.axis), x, results[0])
+
+
+def _planned(
+    x: Any, banks: Sequence[Bank], spans: tuple[tuple[Span, ...], ...], result: str | None, *, summed: bool
+) -> tuple[Any, tuple[Sweep, ...]] | None:
+    """The image as it can be read, and the sweeps over it; None where two axes cannot go together, or slowly."""
+    runtime = current()
+    values = tuple(tuple((taps.tobytes(), taps.dtype) for taps in bank) for bank in banks)
+    posed = x.dtype, values, spans, result, summed, runtime.device().multiprocessors
+    plan = _plan(x.shape, x.strides, *posed)
+    if plan is None:
+        return None
+    if not plan or runtime.address(x) % x.dtype.itemsize:
+        x = runtime.contiguous(x)
+        plan = _plan(x.shape, x.strides, *posed)
+        assert plan, "_pair has counted the axes of a C-ordered array"
+    return x, plan
+
+
+@lru_cache(maxsize=1024)
+def _plan(
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    dtype: np.dtype,
+    values: tuple[tuple[tuple[bytes, np.dtype], ...], ...],
+    spans: tuple[tuple[Span, ...], ...],
+    result: str | None,
+    summed: bool,
+    multiprocessors: int,
+) -> tuple[Sweep, ...] | None:
+    """The sweeps of a call; none of them where the image has to be copied first, None where there can be none."""
+    banks = [[np.frombuffer(*taps) for taps in bank] for bank in values]
+    kinds = Kinds.of(dtype_name(dtype), _common(banks), result)
+    pair = _pair(strides, spans, kinds)
+    if pair is None:
+        return None
+    if any(stride % dtype.itemsize for stride in strides):
+        return ()
+    terms = [
+        Term(tuple(_cast(bank[place], kinds) for place in pair), tuple(each[place] for place in pair))
+        for bank, each in zip(banks, spans * (len(banks) if len(spans) == 1 else 1), strict=True)
+    ]
+    groups = _groups(terms, kinds)
+    sweeps = []
+    for number, group in enumerate(groups):
+        rounded = kinds if not summed or number + 1 == len(groups) else _unrounded(kinds)
+        sweep = _sweep(shape, strides, group, rounded, multiprocessors, summed=summed)
+        if sweep is None:
+            return ()
+        sweeps.append(sweep)
+    return tuple(sweeps)
+
+
+def _sweep(
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    terms: list[Term],
+    kinds: Kinds,
+    multiprocessors: int,
+    *,
+    summed: bool,
+) -> Sweep | None:
+    """None where the image has more axes beside the two than a kernel tells apart."""
+    slow, fast = _unions(terms)
+    target, order = output_shape(shape, (slow, fast)), order_of_strides(strides)
+    of_x = tuple(stride // ITEMSIZE[kinds.storage] for stride in strides)
+    of_y = strides_in_order(target, order)
+    count = 1 if summed else len(terms)
+    fill = np.dtype(kinds.sample).type
+    if prod(target) == 0:
+        return Sweep(kinds, fill, count, target, order, (), 0, 0, np.empty(0), (), (), ())
+    batch = _batch(target, (slow.axis, fast.axis), of_x, of_y)
     if batch is None:
-        x = current().contiguous(x)
-        results = [current().empty(shape, kinds.result) for _ in results]
-        batch = _batch(shape, (slow.axis, fast.axis), x, results[0])
-        assert batch is not None, "_pair has counted the axes of a C-ordered array"
+        return None
     lines = list({term.line: term for term in terms}.values())
     width = _width(slow.taps, fast.taps, len(lines), ITEMSIZE[kinds.sample], ITEMSIZE[kinds.sum])
     assert width is not None, "_groups has seen to that"
-    program, weights = _program(terms, lines, slow, fast)
-    capacity = next(n for n in (size // weights.dtype.itemsize for size in CAPACITIES_BYTES) if n >= weights.size)
+    program, weights = _program(terms, lines, slow, fast, summed=summed)
+    capacity = CAPACITY_BYTES // weights.dtype.itemsize
     defines = (
         *kinds.defines(),
         boundary_define("BOUNDARY_SLOW", slow),
         boundary_define("BOUNDARY_FAST", fast),
         ("WEIGHTS", str(capacity)),
         ("WIDTH", str(width)),
-        ("SUMMED", str(int(summed))),
-        ("ADDS", str(int(before is not None))),
     )
     loaded = _loaded(width, fast.taps)
-    head = (
-        x,
-        *([] if before is None else [before]),
-        *(results[min(place, len(results) - 1)] for place in range(MOST)),
-        by_value(weights, capacity),
-        fill_value(cval, kinds),
-        program,
-        batch,
-        *(_axis(span, x, results[0]) for span in (slow, fast)),
+    axes = (
+        _struct(np.array([span.size, span.first, span.count, of_x[span.axis], of_y[span.axis]], np.int64))
+        for span in (slow, fast)
     )
-    shared = _shared(width, slow.taps, loaded, len(lines), ITEMSIZE[kinds.sample], ITEMSIZE[kinds.sum])
-    for blocks, cut in _cuts(slow, fast.count, width, prod(shape), current().device().multiprocessors):
-        arguments = (*head, cut, np.int32(slow.taps), np.int32(loaded))
-        current().launch(Launch("separable.cu", "separable", defines, blocks, width, shared, arguments))
-    return results
+    return Sweep(
+        kinds,
+        fill,
+        count,
+        target,
+        order,
+        defines,
+        width,
+        _shared(width, slow.taps, loaded, len(lines), ITEMSIZE[kinds.sample], ITEMSIZE[kinds.sum]),
+        by_value(weights, capacity),
+        (program, batch, *axes),
+        _cuts(slow, fast.count, width, prod(target), multiprocessors),
+        (np.int32(slow.taps), np.int32(loaded)),
+    )
 
 
-def _program(terms: list[Term], lines: list[Term], slow: Span, fast: Span) -> tuple[np.ndarray, np.ndarray]:
+def _program(
+    terms: list[Term], lines: list[Term], slow: Span, fast: Span, *, summed: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """``struct Program``, and the list of all weights that it points into."""
     parts: list[list[int]] = []
     weights: list[np.ndarray] = []
@@ -290,7 +406,8 @@ def _program(terms: list[Term], lines: list[Term], slow: Span, fast: Span) -> tu
         parts += [[0, 0, 0, ROWS]] * (MOST - count)
     order = {each.line: place for place, each in enumerate(lines)}
     of_line = [order[each.line] for each in terms] + [0] * (MOST - len(terms))
-    return _struct(np.array([*np.ravel(parts), *of_line, len(lines), len(terms)], np.int32)), np.concatenate(weights)
+    numbers = [*np.ravel(parts), *of_line, len(lines), len(terms), int(summed)]
+    return _struct(np.array(numbers, np.int32)), np.concatenate(weights)
 
 
 def _group(taps: int) -> int:
@@ -303,28 +420,16 @@ def _struct(values: np.ndarray) -> np.ndarray:
     return values.view([("at", values.dtype, values.shape)])
 
 
-def _axis(span: Span, x: Any, y: Any) -> np.ndarray:
-    """``struct Axis``."""
-    strides = element_strides(x)[span.axis], element_strides(y)[span.axis]
-    return _struct(np.array([span.size, span.first, span.count, *strides], np.int64))
-
-
-def _batch(shape: tuple[int, ...], pair: tuple[int, int], x: Any, y: Any) -> np.ndarray | None:
+def _batch(
+    shape: tuple[int, ...], pair: tuple[int, int], x_strides: tuple[int, ...], y_strides: tuple[int, ...]
+) -> np.ndarray | None:
     """``struct Batch``; None where there are more axes beside the pair than it holds."""
-    axes = _other_axes(shape, pair, element_strides(x), element_strides(y))
-    if axes is None:
+    axes = [axis for axis in reversed(collapse(shape, pair, x_strides, y_strides)) if axis.kept is None]
+    if len(axes) > BATCH_AXES:
         return None
-    columns = [[axis[0], *axis[1]] for axis in axes]
+    columns = [[axis.count, *axis.strides] for axis in axes]
     columns += [[1, 0, 0]] * (BATCH_AXES - len(columns))
     return _struct(np.array(columns, np.int64).T.ravel())
-
-
-@lru_cache(maxsize=4096)
-def _other_axes(
-    shape: tuple[int, ...], pair: tuple[int, int], x_strides: tuple[int, ...], y_strides: tuple[int, ...]
-) -> tuple[tuple[int, tuple[int, ...]], ...] | None:
-    axes = [axis for axis in reversed(collapse(shape, pair, x_strides, y_strides)) if axis.kept is None]
-    return tuple((axis.count, axis.strides) for axis in axes) if len(axes) <= BATCH_AXES else None
 
 
 def _loaded(width: int, taps: int) -> int:
