@@ -86,18 +86,16 @@ def _launches(
     shared = 2 * order * ITEMSIZE[carried] * threads
     ending = (x, begun, states, weights, np.int32(given), struct, of_x, of_begun)
     running = (x, begun, states, y, weights, np.int32(given), struct, of_x, of_begun, of_y)
+    carrying = (matrices, states, np.int64(chunk), struct)
+    of_each = (
+        ("end_segments", blocks, RUN_THREADS, 0, ending),
+        ("carry_segments", lines, threads, shared, carrying),
+        ("run_segments", blocks, RUN_THREADS, 0, running),
+    )
+    kernels = tuple(kernel for kernel, *_ in of_each)
     return [
-        Launch("recurrence.cu", "end_segments", defines, blocks, RUN_THREADS, 0, ending),
-        Launch(
-            "recurrence.cu",
-            "carry_segments",
-            defines,
-            lines,
-            threads,
-            shared,
-            (matrices, states, np.int64(chunk), struct),
-        ),
-        Launch("recurrence.cu", "run_segments", defines, blocks, RUN_THREADS, 0, running),
+        Launch("recurrence.cu", kernel, defines, count, width, bytes_, arguments, kernels)
+        for kernel, count, width, bytes_, arguments in of_each
     ]
 
 

@@ -77,7 +77,7 @@ class CupyRuntime:
         return int(x.data.ptr)
 
     def launch(self, launch: Launch) -> None:
-        function = compile.function(launch.source, launch.kernel, launch.defines)
+        function = compile.function(launch.source, launch.kernel, launch.defines, launch.together)
         function((launch.blocks,), (launch.threads,), launch.arguments, shared_mem=launch.shared)
 
     def device(self) -> Device:

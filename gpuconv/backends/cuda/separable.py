@@ -83,16 +83,16 @@ def correlate_banks(
     x: Any, banks: Sequence[Bank], spans: Sequence[Sequence[Span]], cval: Any, *, result: str | None = None
 ) -> list[Any]:
     """For every bank, the correlation of `x` with ``bank[0] (x) bank[1] (x) ...``, bank[i] along ``spans[bank][i]``."""
-    spans = tuple(tuple(each) for each in spans)
+    asked = tuple(tuple(each) for each in spans)
     on_host = _on_host(banks)
-    if len(spans[0]) == 2 and on_host:
-        made = _planned(x, banks, spans, result, summed=False)
+    if len(asked[0]) == 2 and on_host:
+        made = _planned(x, banks, asked, result, summed=False)
         if made is not None:
             x, sweeps = made
             return [each for sweep in sweeps for each in sweep.run(x, cval)]
     kinds = Kinds.of(dtype_name(x.dtype), _common(banks), result)
     banks = [[_cast(taps, kinds) for taps in bank] for bank in banks]
-    pair = _pair(x.strides, spans, kinds) if len(spans[0]) > 2 and on_host else None
+    pair = _pair(x.strides, asked, kinds) if len(asked[0]) > 2 and on_host else None
     if pair is None:
         x, spans = fill_first_for_all(x, spans, cval)
         return [_passes(x, bank, each, 0, kinds.result) for bank, each in zip(banks, spans, strict=True)]
@@ -183,9 +183,7 @@ def _unrounded(kinds: Kinds) -> Kinds:
 
 
 @lru_cache(maxsize=1024)
-def _pair(
-    strides: tuple[int, ...], spans: tuple[tuple[Span, ...], ...], kinds: Kinds
-) -> tuple[int, int] | None:
+def _pair(strides: tuple[int, ...], spans: tuple[tuple[Span, ...], ...], kinds: Kinds) -> tuple[int, int] | None:
     """Which two of the spans one sweep takes, the slow axis first; None where it could not, or would be slow."""
     near = sorted(range(len(spans[0])), key=lambda place: (abs(strides[spans[0][place].axis]), -place))
     fast, slow = near[0], near[1]
