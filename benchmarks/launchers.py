@@ -1,32 +1,58 @@
-"""What a warm call of a CUDA launcher costs on the host, without a GPU: ``python -m benchmarks.launchers``.
+"""What CUDA launchers cost before a GPU has anything to do, measured without one: ``python -m benchmarks.launchers``.
 
-The runtime allocates small NumPy arrays and launches nothing, so that the figures are the launchers' own arithmetic: what
-CuPy and the driver take for an allocation and a launch comes on top. The first column is the best of several runs.
+Warm calls: a launcher's own arithmetic on the host. The runtime allocates small NumPy arrays and launches nothing; what
+CuPy and the driver take for an allocation and a launch comes on top. First calls: how long NVRTC compiles what the
+call needs, for sm_90, module by module as CuPy would; ``--no-compile`` leaves that out.
 """
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import sys
 import timeit
 from collections.abc import Callable, Sequence
+from functools import partial
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.cuda import channels, cufft, fourier, lines, separable, stencil, windows
+from gpuconv.backends.cuda import (
+    channels,
+    compile,
+    cufft,
+    fourier,
+    lines,
+    recurrence,
+    separable,
+    stencil,
+    tridiagonal,
+    windows,
+)
 from gpuconv.backends.cuda.launch import Launch
 from gpuconv.backends.cuda.runtime import Device, use_runtime
+from gpuconv.backends.cuda.spectra import spectrum_cache
 from gpuconv.backends.generic.stencil import AxisFluxes, FluxOperator
 from gpuconv.core.boundary import Span
 
 SIZE = 64
-CALLS, RUNS = 40, 250
+# Many short runs, of which the best one is told: others use the machine, too.
+CALLS, RUNS = 20, 300
+# CuPy's own option for RawModule that changes code, and an architecture.
+OPTIONS = ("-ftz=true", "-arch=sm_90")
+
+# Of a module: file, kernels and defines.
+Module = tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]]
 
 
 class IdleRuntime:
-    """A `Runtime` that does nothing: uploads are kept as CuPy's are."""
+    """A `Runtime` that does nothing: it keeps uploads as CuPy's does, counts, and notes which modules are asked for."""
 
     def __init__(self) -> None:
         self.launches = self.uploads = 0
+        self.modules: dict[Module, None] = {}
+        self.notes = True
         self._device = Device(132, 50 * 2**20, 4e12)
         self._kept: dict[tuple[Any, ...], np.ndarray] = {}
 
@@ -48,6 +74,13 @@ class IdleRuntime:
 
     def launch(self, launch: Launch) -> None:
         self.launches += 1
+        if self.notes:
+            found = any(
+                (launch.source, launch.defines) == (source, defines) and launch.kernel in kernels
+                for source, kernels, defines in self.modules
+            )
+            if not found:
+                self.modules[launch.source, launch.together or (launch.kernel,), launch.defines] = None
 
     def device(self) -> Device:
         return self._device
@@ -59,7 +92,8 @@ class IdleTransforms(cufft.CufftTransforms):
     def forward(self, spectra: Any, block: cufft.Block) -> None:
         pass
 
-    inverse = forward
+    def inverse(self, spectra: Any, block: cufft.Block) -> None:
+        pass
 
     def owner(self) -> tuple[Any, ...]:
         return (0,)
@@ -74,61 +108,83 @@ class IdleTransforms(cufft.CufftTransforms):
         return 2**36
 
 
-def span_of(axis: int, taps: int, boundary: str = "reflect") -> Span:
-    return Span(axis, SIZE, taps, -(taps // 2), SIZE, boundary)
+def spans_of(shape: Sequence[int], taps: int, boundary: str = "reflect", first: int = 0) -> tuple[Span, ...]:
+    return tuple(
+        Span(axis, size, taps, -(taps // 2), size, boundary) for axis, size in enumerate(shape) if axis >= first
+    )
 
 
 def calls() -> dict[str, Callable[[], Any]]:
-    """The calls, by what they are."""
-    image = np.zeros((SIZE, SIZE), np.float32)
-    volume = np.zeros((16, SIZE, SIZE), np.float32)
-    pictures = np.zeros((2, 8, SIZE, SIZE), np.float32)
-    taps, window, cube = np.ones(17), np.ones((3, 3)), np.ones((3, 3, 3))
-    kernels = np.ones((8, 8, 3, 3), np.float32)
-    rows, columns = span_of(0, 17), span_of(1, 17)
-    three = [Span(axis, image, 17, -8, image, "reflect") for axis, image in enumerate(volume.shape)]
+    """The calls, by what they are. float32 unless told."""
+    image, volume = np.zeros((SIZE, SIZE), np.float32), np.zeros((16, SIZE, SIZE), np.float32)
+    byte, pictures = np.zeros((SIZE, SIZE), np.uint8), np.zeros((2, 8, SIZE, SIZE), np.float32)
+    signals = np.zeros((3, 100_000), np.float32)
+    taps, slope, kernels = np.ones(17), np.linspace(-1, 1, 17), np.ones((8, 8, 3, 3), np.float32)
+    flat, deep = spans_of(image.shape, 17), spans_of(volume.shape, 17)
     operator = FluxOperator(tuple(AxisFluxes(axis, False, 0.1, 0.1) for axis in (-2, -1)))
-    derivative = np.linspace(-1, 1, 17)
+    space = spans_of(pictures.shape, 3, "constant", first=2), (1, 1), (1, 1), 1
+    broad, wide = np.ones((33, 33)), spans_of(image.shape, 33)
     return {
-        "lines: one axis, 17 taps": lambda: lines.correlate_axis(image, taps, (columns,), 0.0),
-        "separable: an image, 17 taps an axis": lambda: separable.correlate_separable(
-            image, [[taps, taps]], (rows, columns), 0.0
+        "one axis, 17 taps": partial(lines.correlate_axis, image, taps, flat[1:], 0.0),
+        "separable, 17 taps": partial(separable.correlate_separable, image, [[taps] * 2], flat, 0.0),
+        "separable, 17 taps, a volume": partial(separable.correlate_separable, volume, [[taps] * 3], deep, 0.0),
+        "a gradient": partial(separable.correlate_banks, image, [[slope, taps], [taps, slope]], [flat] * 2, 0.0),
+        "windows, 3 x 3": partial(windows.correlate_windows, image, np.ones((3, 3)), spans_of(image.shape, 3), 0.0),
+        "windows, 15 x 15": partial(
+            windows.correlate_windows, image, np.ones((15, 15)), spans_of(image.shape, 15), 0.0
         ),
-        "separable: a volume, 17 taps an axis": lambda: separable.correlate_separable(volume, [[taps] * 3], three, 0.0),
-        "separable: a gradient": lambda: separable.correlate_banks(
-            image, [[derivative, taps], [taps, derivative]], [(rows, columns)] * 2, 0.0
+        "windows, 5 x 5 x 5": partial(
+            windows.correlate_windows, volume, np.ones((5, 5, 5)), spans_of(volume.shape, 5), 0.0
         ),
-        "windows: 3 x 3": lambda: windows.correlate_windows(image, window, (span_of(0, 3), span_of(1, 3)), 0.0),
-        "windows: 3 x 3 x 3": lambda: windows.correlate_windows(
-            volume, cube, [Span(axis, each, 3, -1, each, "reflect") for axis, each in enumerate(volume.shape)], 0.0
-        ),
-        "channels: 3 x 3": lambda: channels.correlate_channels(
-            pictures, kernels, (span_of(2, 3, "constant"), span_of(3, 3, "constant")), (1, 1), (1, 1), 1, 0.0
-        ),
-        "stencil: one step": lambda: stencil.diffuse_steps(image, operator, (0.1,)),
-        "stencil: eight steps": lambda: stencil.diffuse_steps(image, operator, (0.1,) * 8),
-        "fourier: 33 x 33 taps": lambda: fourier.correlate_fourier(
-            image, FOURIER, (span_of(0, 33), span_of(1, 33)), 0.0, (96, 96)
-        ),
+        "channels, 3 x 3": partial(channels.correlate_channels, pictures, kernels, *space, 0.0),
+        "channels, adjoint of the weights": partial(channels.channels_weight_adjoint, pictures, pictures, *space, 0.0),
+        "diffusion, one step": partial(stencil.diffuse_steps, image, operator, (0.1,)),
+        "diffusion, eight steps": partial(stencil.diffuse_steps, image, operator, (0.1,) * 8),
+        "transform, 33 x 33 taps": partial(fourier.correlate_fourier, image, broad, wide, 0.0, (96, 96)),
+        "transform, 33 x 33 taps, uint8": partial(fourier.correlate_fourier, byte, broad, wide, 0.0, (96, 96)),
+        "recurrence of order 2": partial(recurrence.linear_recurrence, signals, np.array([0.5, 0.1]), -1),
+        "tridiagonal systems": partial(tridiagonal.solve_tridiagonal, image, image, image, image, -1),
     }
 
 
-FOURIER = np.ones((33, 33))
+def compile_seconds(modules: Sequence[Module]) -> float:
+    """How long NVRTC takes for all of them, one after another."""
+    nvrtc = importlib.import_module("cuda.bindings.nvrtc")
+    start = perf_counter()
+    for source, kernels, defines in modules:
+        text = compile.source_text(source, (*compile.only(kernels), *defines))
+        options = [option.encode() for option in (*compile.OPTIONS, *OPTIONS)]
+        status, program = nvrtc.nvrtcCreateProgram(text.encode(), source.encode(), 0, [], [])
+        if int(status) == 0:
+            (status,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
+        if int(status) != 0:
+            raise RuntimeError(f"{source} {kernels} does not compile: {status}")
+        nvrtc.nvrtcDestroyProgram(program)
+    return perf_counter() - start
 
 
-def main() -> None:
-    """Microseconds of each call, and launches."""
-    runtime = IdleRuntime()
-    print("| call | microseconds | launches | uploads after the first call |\n|---|---:|---:|---:|")
-    with use_runtime(runtime), cufft.use_transforms(IdleTransforms()):
-        for name, call in calls().items():
+def main(arguments: list[str]) -> None:
+    """A row for each call."""
+    compiles = "--no-compile" not in arguments and importlib.util.find_spec("cuda") is not None
+    if compiles:
+        list(calls())  # what is imported is not what is measured
+        compile_seconds([("tridiagonal.cu", ("solve_rows",), ())])
+    print("| call | microseconds | launches | uploads again | modules | seconds to compile |")
+    print("|---|---:|---:|---:|---:|---:|")
+    for name, call in calls().items():
+        spectrum_cache.clear()
+        runtime = IdleRuntime()
+        with use_runtime(runtime), cufft.use_transforms(IdleTransforms()):
             call()
             runtime.launches = runtime.uploads = 0
+            runtime.notes = False
             call()
             launches, uploads = runtime.launches, runtime.uploads
             best = min(timeit.repeat(call, number=CALLS, repeat=RUNS)) / CALLS
-            print(f"| {name} | {best * 1e6:.1f} | {launches} | {uploads} |")
+        modules = list(runtime.modules)
+        seconds = f"{min(compile_seconds(modules) for _ in range(3)):.2f}" if compiles else "-"
+        print(f"| {name} | {best * 1e6:.1f} | {launches} | {uploads} | {len(modules)} | {seconds} |", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

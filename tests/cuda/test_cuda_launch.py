@@ -12,6 +12,7 @@ import pytest
 
 from gpuconv.backends.cuda import compile, lines, runtime
 from gpuconv.backends.cuda.launch import (
+    NO_ARRAY,
     WEIGHTS_BYTES,
     Axis,
     Kinds,
@@ -84,10 +85,18 @@ def test_weights_by_value_fill_a_struct():
     assert struct.size == 1
     assert struct.nbytes == 32
     assert struct["at"].tolist() == [[0, 1, 2, 3, 4, 5, 0, 0]]
+    assert by_value(np.arange(6, dtype=np.float32), 8) is struct
+    assert not struct.flags.writeable
+    assert by_value(np.arange(6), 8, "float32")["at"].tolist() == struct["at"].tolist()
+    assert by_value(np.arange(6, dtype=np.float32)[::-1], 8)["at"][0, 0] == 5
     with pytest.raises(ValueError, match="9 weights do not go by value with 8 entries"):
         by_value(np.ones(9), 8)
     with pytest.raises(ValueError, match="do not go by value"):
         by_value(np.ones(9), WEIGHTS_BYTES // 8 + 1)
+
+
+def test_no_array_is_a_null_pointer():
+    assert NO_ARRAY.tobytes() == bytes(8)
 
 
 def test_fill_values_have_the_dtype_of_samples():
@@ -140,6 +149,10 @@ def test_a_kernel_is_compiled_once_and_looked_up_in_microseconds(monkeypatch):
     assert "#define ONLY_correlate_rows 1" in made[0]["code"]
     compile.function("lines.cu", "correlate_rows", (*defines[:-1], ("WEIGHTS", "0")))
     assert len(made) == 2
+    assert compile.function("lines.cu", "rows", (), ("rows", "columns")) == "rows"
+    assert compile.function("lines.cu", "columns", (), ("rows", "columns")) == "columns"
+    assert len(made) == 3
+    assert "#define ONLY_rows 1\n#define ONLY_columns 1\n" in made[2]["code"]
     per_call = min(timeit.repeat(lambda: compile.function("lines.cu", "correlate_rows", defines), number=1000)) / 1000
     assert per_call < 10e-6
 

@@ -213,3 +213,18 @@ def test_a_short_segment_is_cut_only_where_there_is_little_else_to_do():
     )
     _, strips, segments, rows = launch.arguments[-3]["at"][0]
     assert (strips, segments, rows) == (32, 64, 64)
+
+
+def test_sums_lists_and_what_is_added_to_share_a_binary():
+    x, taps = Sketch.of((64, 64), "float32"), np.ones(3)
+    spans = span_of(0, 64, 3, "reflect"), span_of(1, 64, 3, "reflect")
+    launches = [
+        launch
+        for terms in (1, 2, 7)
+        for launch in (
+            *recorded(separable.correlate_separable, x, [[taps, taps]] * terms, spans, 0.0),
+            *recorded(separable.correlate_banks, x, [[taps, taps]] * terms, [spans] * terms, 0.0),
+        )
+    ]
+    assert len(launches) == 2 + 2 + 6
+    assert len({launch.defines for launch in launches}) == 1

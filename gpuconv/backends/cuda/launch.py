@@ -63,12 +63,15 @@ __all__ = [
     "memory_order",
     "order_of_strides",
     "strides_in_order",
+    "struct_of",
 ]
 
 MAX_BLOCKS = 2**31 - 1
 MAX_SHARED = 48 * 1024
 MAX_THREADS = 1024
-# The parameters of a kernel may take 4 KB on every architecture, and others come beside the weights.
+# The parameters of a kernel may take 4 KB on every architecture, and others come beside the weights. From CUDA 12.1 on
+# they may take 32,764 bytes, which is left alone: what goes by value is copied at every launch, larger weights are
+# uploaded once and kept (`runtime.upload`), and each capacity is a binary.
 WEIGHTS_BYTES = 3840
 # In place of an array: a null pointer.
 NO_ARRAY = np.uint64(0)
@@ -189,6 +192,14 @@ def _packed(values: bytes, given: np.dtype, dtype: Any, capacity: int) -> np.nda
     struct["at"][0, : weights.size] = weights
     struct.flags.writeable = False
     return struct
+
+
+@lru_cache(maxsize=4096)
+def struct_of(numbers: tuple[int, ...]) -> np.ndarray:
+    """A struct of int64 with these numbers, which is not to be written to."""
+    values = np.array(numbers, np.int64)
+    values.flags.writeable = False
+    return values.view([("at", values.dtype, values.shape)])
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,12 @@ __device__ inline void correlate_window(Line& line, const Weights& weights, int 
     }
 }
 
+template <int outputs> __device__ inline void advance(Sample (&window)[outputs], Sample next) {
+#pragma unroll
+    for (int k = 0; k < outputs - 1; ++k) window[k] = window[k + 1];
+    window[outputs - 1] = next;
+}
+
 // The same sample by sample, for the few blocks that reach beyond the ends: there a sample takes longer to find than its
 // products do, and a loop unrolled around that was half of what this file took to compile.
 template <int outputs, class Line>
@@ -68,22 +74,17 @@ __device__ inline void correlate_stepwise(Line& line, const Weights& weights, in
     Sample window[outputs];
 #pragma unroll
     for (int k = 0; k < outputs; ++k) window[k] = zero<Sample>();
-    int ahead = outputs - 1;
+#pragma unroll 1
+    for (int ahead = 1; ahead < outputs; ++ahead) advance(window, line.next());
     for (int done = 0; done < taps; done += group) {
         int stop = smaller(done + group, taps);
         Sum partial[outputs];
 #pragma unroll
         for (int k = 0; k < outputs; ++k) partial[k] = zero<Sum>();
 #pragma unroll 1
-        for (int tap = done; tap < stop;) {
-#pragma unroll
-            for (int k = 0; k < outputs - 1; ++k) window[k] = window[k + 1];
-            window[outputs - 1] = line.next();
-            if (ahead) {
-                --ahead;
-                continue;
-            }
-            Weight weight = weights[tap++];
+        for (int tap = done; tap < stop; ++tap) {
+            advance(window, line.next());
+            Weight weight = weights[tap];
 #pragma unroll
             for (int k = 0; k < outputs; ++k) partial[k] = multiply_add(partial[k], weight, window[k]);
         }

@@ -83,7 +83,6 @@ __device__ inline State first_state(const Sum* __restrict__ initial, int given, 
 }
 
 #if !defined(ONLY) || defined(ONLY_end_segments)
-#if !defined(ONLY) || defined(ONLY_end_segments)
 extern "C" __global__ void __launch_bounds__(128, RUN_BLOCKS)
     end_segments(const Sum* __restrict__ x, const Sum* __restrict__ initial, Carried* __restrict__ states,
                  WEIGHTS_PARAMETER, int32 given, const __grid_constant__ Segments all,
@@ -109,7 +108,6 @@ extern "C" __global__ void __launch_bounds__(128, RUN_BLOCKS)
     for (int k = 0; k < ORDER; ++k) states[k * all.total + number + all.inside] = convert<Carried>(state.at[k]);
 }
 #endif
-#endif
 
 // Row by row of `matrix`: state = ended + matrix * state. States of a block lie in shared memory number by number, so
 // that threads side by side read side by side.
@@ -126,7 +124,6 @@ __device__ inline void carry(Carried* state, Carried* scratch, int threads, cons
 
 // Each thread has `chunk` segments after one another. `matrices` are those that take a state across a segment, and
 // across 1, 2, 4, ... chunks. The states of segment 1 are what they should be, those of segment 0 are not there.
-#if !defined(ONLY) || defined(ONLY_carry_segments)
 #if !defined(ONLY) || defined(ONLY_carry_segments)
 extern "C" __global__ void __launch_bounds__(CARRY_THREADS, 1)
     carry_segments(const Factor* __restrict__ matrices, Carried* __restrict__ states, int64 chunk,
@@ -172,9 +169,7 @@ extern "C" __global__ void __launch_bounds__(CARRY_THREADS, 1)
     }
 }
 #endif
-#endif
 
-#if !defined(ONLY) || defined(ONLY_run_segments)
 #if !defined(ONLY) || defined(ONLY_run_segments)
 extern "C" __global__ void __launch_bounds__(128, RUN_BLOCKS)
     run_segments(const Sum* __restrict__ x, const Sum* __restrict__ initial, const Carried* __restrict__ states,
@@ -204,5 +199,4 @@ extern "C" __global__ void __launch_bounds__(128, RUN_BLOCKS)
     }
     for (; n < length; ++n) to[n * of_y.axis] = state.next(from[n * of_x.axis], weights);
 }
-#endif
 #endif

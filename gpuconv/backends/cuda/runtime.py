@@ -127,9 +127,14 @@ def readable(x: Any) -> Any:
     """`x`, or a copy where its address or strides are no multiple of its elements: fields of records, odd views."""
     itemsize = x.dtype.itemsize
     runtime = current()
-    if runtime.address(x) % itemsize or any(stride % itemsize for stride in x.strides):
+    if runtime.address(x) % itemsize or not _in_elements(x.strides, itemsize):
         return runtime.contiguous(x)
     return x
+
+
+@functools.lru_cache(maxsize=4096)
+def _in_elements(strides: tuple[int, ...], itemsize: int) -> bool:
+    return not any(stride % itemsize for stride in strides)
 
 
 def empty_like_ordered(x: Any, shape: Sequence[int], dtype: str) -> Any:

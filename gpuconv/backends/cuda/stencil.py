@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.cuda.launch import MAX_BLOCKS, Launch, by_value, ceil_div, strides_in_order
+from gpuconv.backends.cuda.launch import MAX_BLOCKS, Launch, by_value, ceil_div, strides_in_order, struct_of
 from gpuconv.backends.cuda.runtime import current
 from gpuconv.backends.generic.stencil import CLOSED, AxisFluxes, FluxOperator, StepsProblem, along
 from gpuconv.core.dtypes import ITEMSIZE, real_of
@@ -157,7 +157,7 @@ class _Steps:
             ends += [size - 1, 0] if around else [0, size - 1]
         grid = _Grid.of(self.sizes[0] * self.sizes[1], *blocks, WIDE * groups)
         defines = (*self.defines, ("ENTERS", str(int(bool(self.entering)))))
-        return defines, grid, (_struct(self.sizes), _struct(tuple(ends))), groups
+        return defines, grid, (struct_of(self.sizes), struct_of(tuple(ends))), groups
 
     @cached_property
     def several(self) -> tuple[Defines, int]:
@@ -180,7 +180,7 @@ class _Steps:
         defines, tall = self.several
         grid = _fused_grid(self.sizes, len(lengths), tall)
         by = by_value(np.array(lengths, self.real), FUSED)
-        head = (source, target, *self.conductances, by, _struct(self.sizes))
+        head = (source, target, *self.conductances, by, struct_of(self.sizes))
         for blocks, numbers in grid.launches:
             arguments = (*head, *numbers, np.int32(len(lengths)))
             current().launch(Launch("stencil_fused.cu", "advance_fused", defines, blocks, grid.threads, 0, arguments))
@@ -260,7 +260,7 @@ class _Layout:
         lead = len(shape) - self.axes
         sizes = _places(prod(shape[:lead]), shape[lead:])
         steps = [prod(sizes[axis + 1 :]) if sizes[axis] > 1 else 0 for axis in range(4)]
-        return _struct(tuple(steps))
+        return struct_of(tuple(steps))
 
 
 def _places(fields: int, cells: Sequence[int]) -> tuple[int, ...]:
@@ -268,13 +268,6 @@ def _places(fields: int, cells: Sequence[int]) -> tuple[int, ...]:
     if len(cells) == 1:
         return 1, 1, fields, *cells
     return fields, *(1,) * (3 - len(cells)), *cells
-
-
-@lru_cache(maxsize=1024)
-def _struct(numbers: tuple[int, ...]) -> np.ndarray:
-    """A struct of int64."""
-    values = np.array(numbers, np.int64)
-    return values.view([("at", values.dtype, values.shape)])
 
 
 def _conductances(part: AxisFluxes, layout: _Layout) -> Any:

@@ -47,7 +47,6 @@ __device__ inline System system_of(int64 number, int64 low, int64 inner) {
 
 // `scratch` lies as y does.
 #if !defined(ONLY) || defined(ONLY_solve_columns)
-#if !defined(ONLY) || defined(ONLY_solve_columns)
 extern "C" __global__ void __launch_bounds__(128, 4)
     solve_columns(const Sum* __restrict__ right, const Weight* __restrict__ lower, const Weight* __restrict__ diagonal,
                   const Weight* __restrict__ upper, Sum* __restrict__ y, Weight* __restrict__ scratch, int64 count,
@@ -82,11 +81,9 @@ extern "C" __global__ void __launch_bounds__(128, 4)
     }
 }
 #endif
-#endif
 
 // Equation i reads x[i] = value + before x[i - distance] + after x[i + distance]; putting in what the equations of both
 // neighbours say doubles the distance. A block has `together` systems of `count` equations.
-#if !defined(ONLY) || defined(ONLY_solve_rows)
 #if !defined(ONLY) || defined(ONLY_solve_rows)
 extern "C" __global__ void __launch_bounds__(1024, 1)
     solve_rows(const Sum* __restrict__ right, const Weight* __restrict__ lower, const Weight* __restrict__ diagonal,
@@ -136,5 +133,4 @@ extern "C" __global__ void __launch_bounds__(1024, 1)
     }
     if (at_work) y[system.in(of_y) + i * of_y.axis] = value;
 }
-#endif
 #endif
