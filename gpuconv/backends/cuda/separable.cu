@@ -19,6 +19,7 @@
 #include "numbers.cuh"
 #include "boundary.cuh"
 #include "weights.cuh"
+#include "copies.cuh"
 
 #ifndef BOUNDARY_SLOW
 #define BOUNDARY_SLOW NEAREST
@@ -132,11 +133,11 @@ __device__ inline void load_row(Sample* row, const Storage* x, int64 line, int64
     const Storage* from = x + source * slow.from;
     if (all_inside(column, (int64)loaded, fast.size)) {
         from += column * fast.from;
-        for (int i = threadIdx.x; i < loaded; i += WIDTH) {
-            const Sample sample = load(from + i * fast.from);
-            row[i] = sample;
-        }
+        // The rows of a step are under way together where they are copied asynchronously.
+#pragma unroll 1
+        for (int i = threadIdx.x; i < loaded; i += WIDTH) copy_sample(row + i, from + i * fast.from);
     } else {
+#pragma unroll 1
         for (int i = threadIdx.x; i < loaded; i += WIDTH) {
             const Sample sample = sample_at<BOUNDARY_FAST>(from, fast.from, column + i, fast.size, fill);
             row[i] = sample;
@@ -193,6 +194,7 @@ extern "C" __global__ void separable(const Storage* x, const Sum* before, Result
         const int fresh = (int)smaller((int64)ROWS, extended - done);
         for (int row = 0; row < fresh; row++)
             load_row(rows + row * loaded, x, slow.first + top + done + row, fast.first + column, loaded, slow, fast, fill);
+        await_copies();
         __syncthreads();
         sum_rows(ring, rows, loaded, loaded, slot, slots, fresh, program, weights);
         __syncthreads();
