@@ -6,11 +6,18 @@ import numpy as np
 import pytest
 
 from benchmarks import launchers
-from gpuconv.backends.cuda import channels, compile, cufft, fourier, lines, separable, spectra, stencil, windows
+from gpuconv.backends.cuda import channels, compile, cufft, fourier, lines, separable_sweeps, spectra, stencil, windows
 from gpuconv.backends.cuda.runtime import use_runtime
 
 CALLS = tuple(launchers.calls())
-CACHES = (lines.recipe, separable._plan, windows._plan, channels._forward, stencil._steps_of_numbers, fourier._case)
+CACHES = (
+    lines.recipe,
+    separable_sweeps.plan_of,
+    windows._plan,
+    channels._forward,
+    stencil._steps_of_numbers,
+    fourier._case,
+)
 
 
 class NotingRuntime(launchers.IdleRuntime):

@@ -172,7 +172,7 @@ def test_cupy_is_told_what_to_launch(monkeypatch):
     assert real.contiguous(array) == ("array", "C", True)
     assert real.address(array) == 4096
     real.launch(Launch("a.cu", "name", (("SUM", "int32"),), 7, 64, 128, (1, 2)))
-    assert calls == [(("a.cu", "name", (("SUM", "int32"),)), ((7,), (64,), (1, 2)), {"shared_mem": 128})]
+    assert calls == [(("a.cu", "name", (("SUM", "int32"),), ()), ((7,), (64,), (1, 2)), {"shared_mem": 128})]
 
 
 def test_uploads_are_kept_for_each_stream(monkeypatch):
