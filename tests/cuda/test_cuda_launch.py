@@ -179,7 +179,7 @@ def test_uploads_are_kept_for_each_stream(monkeypatch):
     stream = SimpleNamespace(ptr=1)
     cuda = SimpleNamespace(runtime=SimpleNamespace(getDevice=lambda: 0), get_current_stream=lambda: stream)
     monkeypatch.setattr(runtime, "_cupy", lambda: SimpleNamespace(cuda=cuda, asarray=np.array))
-    monkeypatch.setattr(runtime, "_uploads", {})
+    monkeypatch.setattr(runtime, "_uploads", runtime.UploadCache(2**14))
     real, taps = CupyRuntime(), np.arange(1000.0)
     first = real.upload(taps)
     assert real.upload(taps.copy()) is first
@@ -189,10 +189,12 @@ def test_uploads_are_kept_for_each_stream(monkeypatch):
     stream.ptr = 2
     assert real.upload(taps) is not first
     stream.ptr = 1
-    for number in range(runtime.KEPT):
+    assert real.upload(taps) is not first  # 16 KB hold the last two of them
+    kept = real.upload(taps)
+    for number in range(16):
         real.upload(np.array([number]))
-    assert len(runtime._uploads) == runtime.KEPT
-    assert real.upload(taps) is not first
+        assert real.upload(taps) is kept
+    assert runtime._uploads.size <= 2**14
     large = np.zeros(runtime.KEPT_BYTES // 8 + 1)
     assert real.upload(large) is not real.upload(large)
 
