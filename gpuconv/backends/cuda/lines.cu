@@ -151,7 +151,9 @@ extern "C" __global__ void __launch_bounds__(256, BLOCKS)
         correlate_window(samples, weights, 0, taps, group, total);
     } else {
         LineBeyond samples = {line, x_axis, first + output, size, fill};
-        correlate_stepwise(samples, weights, taps, group, total);
+        // Of eight-byte integers ptxas spills the loop that is not unrolled.
+        if constexpr (Integer<Sum>::value && sizeof(Sum) == 8) correlate_window(samples, weights, 0, taps, group, total);
+        else correlate_stepwise(samples, weights, taps, group, total);
     }
 
     Result* target = y + high * y_high + in_low * y_low + position * y_inner + output * y_axis;
