@@ -37,8 +37,8 @@ from gpuconv.backends.generic.stencil import AxisFluxes, FluxOperator
 from gpuconv.core.boundary import Span
 
 SIZE = 64
-# Many short runs, of which the best one is told: others use the machine, too.
-CALLS, RUNS = 20, 300
+# Rounds over all calls, of many short runs each, of which the best one is told: others use the machine, too.
+ROUNDS, RUNS, CALLS = 5, 60, 20
 # CuPy's own option for RawModule that changes code, and an architecture.
 OPTIONS = ("-ftz=true", "-arch=sm_90")
 
@@ -163,27 +163,33 @@ def compile_seconds(modules: Sequence[Module]) -> float:
     return process_time() - start
 
 
+def measured(call: Callable[[], Any], *, compiles: bool) -> tuple[float, int, int, int, float]:
+    """Seconds of a warm call, its launches and uploads, modules of the first call and seconds to compile them."""
+    spectrum_cache.clear()
+    runtime = IdleRuntime()
+    with use_runtime(runtime), cufft.use_transforms(IdleTransforms()):
+        call()
+        runtime.launches = runtime.uploads = 0
+        runtime.notes = False
+        call()
+        launches, uploads = runtime.launches, runtime.uploads
+        best = min(timeit.repeat(call, number=CALLS, repeat=RUNS)) / CALLS
+    modules = list(runtime.modules)
+    return best, launches, uploads, len(modules), compile_seconds(modules) if compiles else 0.0
+
+
 def main(arguments: list[str]) -> None:
     """A row for each call."""
     compiles = "--no-compile" not in arguments and importlib.util.find_spec("cuda") is not None
-    if compiles:
-        list(calls())  # what is imported is not what is measured
+    if compiles:  # what is loaded first is not what is measured
         compile_seconds([("tridiagonal.cu", ("solve_rows",), ())])
+    rounds = [{name: measured(call, compiles=compiles) for name, call in calls().items()} for _ in range(ROUNDS)]
     print("| call | microseconds | launches | uploads again | modules | seconds to compile |")
     print("|---|---:|---:|---:|---:|---:|")
-    for name, call in calls().items():
-        spectrum_cache.clear()
-        runtime = IdleRuntime()
-        with use_runtime(runtime), cufft.use_transforms(IdleTransforms()):
-            call()
-            runtime.launches = runtime.uploads = 0
-            runtime.notes = False
-            call()
-            launches, uploads = runtime.launches, runtime.uploads
-            best = min(timeit.repeat(call, number=CALLS, repeat=RUNS)) / CALLS
-        modules = list(runtime.modules)
-        seconds = f"{min(compile_seconds(modules) for _ in range(3)):.2f}" if compiles else "-"
-        print(f"| {name} | {best * 1e6:.1f} | {launches} | {uploads} | {len(modules)} | {seconds} |", flush=True)
+    for name, (_, launches, uploads, modules, _) in rounds[0].items():
+        best, seconds = (min(each[name][place] for each in rounds) for place in (0, 4))
+        compiling = f"{seconds:.2f}" if compiles else "-"
+        print(f"| {name} | {best * 1e6:.1f} | {launches} | {uploads} | {modules} | {compiling} |")
 
 
 if __name__ == "__main__":

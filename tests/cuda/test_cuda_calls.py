@@ -87,6 +87,7 @@ def test_every_kernel_of_a_file_of_several_can_be_left_out():
 
 def test_the_table_of_calls_is_printed(capsys, monkeypatch):
     monkeypatch.setattr(launchers, "RUNS", 1)
+    monkeypatch.setattr(launchers, "ROUNDS", 2)
     launchers.main(["--no-compile"])
     rows = capsys.readouterr().out.splitlines()
     assert len(rows) == 2 + len(CALLS)
