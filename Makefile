@@ -12,7 +12,7 @@ TORCH ?= torch==2.13.0
 PYTEST_ARGS ?=
 OUT_DIR ?= out
 
-.PHONY: demo test check style types bench docs conformance gpu clean
+.PHONY: demo test check style types bench docs kernels conformance gpu clean
 .DEFAULT_GOAL := demo
 
 # A real photo through the kernel zoo: one picture with titles in out/.
@@ -41,6 +41,10 @@ bench: $(VENV)/.bench
 docs: $(VENV)/.docs
 	$(RUN) -m sphinx --quiet --fail-on-warning --keep-going --builder html docs build/docs
 	$(RUN) .ci/check_site.py build/docs
+
+# Every binary that CUDA launchers can ask for, compiled for two architectures: none may spill. Needs no GPU.
+kernels: $(VENV)/.test
+	$(RUN) -m tests.cuda.registers --all --check
 
 # SciPy's own tests with gpuconv's functions in the place of SciPy's.
 conformance: $(VENV)/.test

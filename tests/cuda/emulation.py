@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from gpuconv.backends.cuda import compile
-from gpuconv.backends.cuda.launch import Launch
+from gpuconv.backends.cuda.launch import NO_ARRAY, Launch
 from gpuconv.backends.cuda.runtime import Device
 from tests.libraries import AbsentError, cxx_compiler
 
@@ -164,7 +164,8 @@ class EmulatedRuntime:
             raise EmulationError(f"{launch.kernel} gives other results when its threads run in another order")
 
     def _run(self, launch: Launch, kernel: _Kernel, arguments: list[Any], order: str) -> None:
-        pairs = [(each, kind) for each, kind in zip(launch.arguments, kernel.kinds, strict=True) if kind in "rw"]
+        given = zip(launch.arguments, kernel.kinds, strict=True)
+        pairs = [(each, kind) for each, kind in given if kind in "rw" and each is not NO_ARRAY]
         arrays = (_Array * max(len(pairs), 1))(*(self._described(array, kind == "w") for array, kind in pairs))
         pointers = (ctypes.c_void_p * max(len(arguments), 1))(*(ctypes.addressof(each) for each in arguments))
         seed = int.from_bytes(hashlib.sha256(repr(launch.blocks).encode()).digest()[:8], "little") | 1
@@ -223,6 +224,8 @@ def _argument(launch: Launch, position: int, kernel: _Kernel) -> Any:
     given, kind, size = launch.arguments[position], kernel.kinds[position], kernel.sizes[position]
     if isinstance(given, np.ndarray) and given.dtype.names is None:
         fits, value = kind in "rw" and given.itemsize == size, ctypes.c_void_p(given.__array_interface__["data"][0])
+    elif given is NO_ARRAY:
+        fits, value = kind in "rw", ctypes.c_void_p(0)
     elif isinstance(given, (np.ndarray, np.generic)):
         fits = given.nbytes == size and kind == {"V": "s", "c": "s"}.get(given.dtype.kind, given.dtype.kind)
         value = (ctypes.c_char * given.nbytes).from_buffer_copy(given.tobytes())

@@ -1,7 +1,9 @@
 """What NVRTC makes of the kernels, without a GPU: registers, spills and shared memory of every binary.
 
-``python -m tests.cuda.registers`` compiles a sample of what the launchers can ask for, two binaries for each kernel and
-dtype of sums, and writes the table of ``docs/gpu.md``: of the files named, or of all; with ``--all`` every binary.
+``python -m tests.cuda.registers --all`` compiles all that the launchers can ask for and writes the table of
+``docs/gpu.md``: of the files named, or of all. Without ``--all`` it takes a sample, two binaries for each kernel and
+dtype of sums. With ``--check`` nothing is written, and it fails where the table tells of fewer registers. Either way it
+fails where a binary does not compile, spills, or has too much shared memory.
 What they ask for, the modules ``instances_*.py`` of this folder tell: each has ``launches()``, an iterable of `Launch`.
 """
 
@@ -11,15 +13,18 @@ import functools
 import hashlib
 import importlib
 import io
+import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from types import ModuleType
 
 from gpuconv.backends.cuda import compile
+from gpuconv.backends.cuda.launch import MAX_SHARED
 from gpuconv.core.dtypes import EPS, INTEGERS, SUPPORTED
 
 FOLDER = Path(__file__).parent
@@ -98,21 +103,52 @@ def usage(source: str, defines: Defines, architecture: str) -> dict[str, Usage]:
     return found
 
 
-def table(keys: Iterable[tuple[str, Defines]]) -> dict[tuple[str, str, str], dict[str, Usage]]:
-    """The most that any binary takes, by file, kernel and dtype of sums, and then by architecture."""
+@dataclass(frozen=True)
+class Compiled:
+    """What one binary came to: the usage of each kernel, or why there is none."""
+
+    key: tuple[str, Defines]
+    architecture: str
+    kernels: dict[str, Usage]
+    error: str = ""
+
+    @property
+    def failures(self) -> list[str]:
+        """What is wrong with it, in sentences."""
+        source, defines = self.key
+        where = f"{source} for {self.architecture} with {' '.join(f'{name}={value}' for name, value in defines)}"
+        found = [f"{where} does not compile: {self.error}"] if self.error else []
+        for kernel, used in self.kernels.items():
+            if used.spilled:
+                found.append(f"{where}: {kernel} spills {used.spilled} bytes")
+            if used.shared > MAX_SHARED:
+                found.append(f"{where}: {kernel} has {used.shared} bytes of shared memory")
+        return found
+
+
+def compiled(keys: Iterable[tuple[str, Defines]]) -> Iterator[Compiled]:
+    """Every binary for every architecture, as many at a time as there are cores: NVRTC leaves Python to others."""
+
+    def one(key: tuple[str, Defines], architecture: str) -> Compiled:
+        try:
+            found = usage(*key, architecture)
+        except Exception as failure:
+            return Compiled(key, architecture, {}, str(failure).strip())
+        return Compiled(key, architecture, {kernel: found[kernel] for kernel in instances()[key] & set(found)})
+
     jobs = [(key, architecture) for key in keys for architecture in ARCHITECTURES]
-    rows: dict[tuple[str, str, str], dict[str, Usage]] = {}
     _cuda_core()  # before there are threads, two of which may not import it at once
-    with ThreadPoolExecutor(2) as pool:
-        for (key, architecture), kernels in zip(jobs, pool.map(lambda job: usage(*job[0], job[1]), jobs), strict=True):
-            for kernel in instances()[key] & set(kernels):
-                row = rows.setdefault((key[0], kernel, sum_dtype(key[1])), {})
-                before, now = row.get(architecture, Usage(0, 0, 0)), kernels[kernel]
-                row[architecture] = Usage(
-                    max(before.registers, now.registers),
-                    max(before.spilled, now.spilled),
-                    max(before.shared, now.shared),
-                )
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from pool.map(lambda job: one(*job), jobs)
+
+
+def most_registers(binaries: Iterable[Compiled]) -> Registers:
+    """The most that any of them takes."""
+    rows: Registers = {}
+    for each in binaries:
+        for kernel, used in each.kernels.items():
+            row = rows.setdefault((each.key[0], kernel, sum_dtype(each.key[1])), dict.fromkeys(ARCHITECTURES, 0))
+            row[each.architecture] = max(row[each.architecture], used.registers)
     return rows
 
 
@@ -138,21 +174,42 @@ def documented() -> Registers:
     }
 
 
+def stale(rows: Registers) -> list[str]:
+    """Rows for which the page tells of fewer registers, in sentences."""
+    listed = documented()
+    return [
+        f"{' '.join(key)} takes {row[each]} registers for {each}, the page says {listed.get(key, {}).get(each)}"
+        for key, row in rows.items()
+        for each in ARCHITECTURES
+        if row[each] > listed.get(key, {}).get(each, 0)
+    ]
+
+
+def renew(rows: Registers, files: set[str]) -> None:
+    """Put rows of these files into the page, in place of those that it has of them."""
+    asked = {(source, kernel) for (source, _), kernels in instances().items() for kernel in kernels}
+    kept = {key: used for key, used in documented().items() if key[0] not in files and key[:2] in asked}
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    PAGE.write_text(f"{before}{BEGIN}\n{written(kept | rows)}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+
+
 def main(arguments: list[str]) -> int:
-    """Renew the rows of the files named, or of all."""
+    """Compile, say what is wrong, and renew the page or compare with it."""
+    start = perf_counter()
     keys = list(instances()) if "--all" in arguments else sample(SAMPLED, each_kernel=True)
     files = {each for each in arguments if not each.startswith("-")} or {source for source, _ in keys}
     keys = [key for key in keys if key[0] in files]
-    rows = table(keys)
-    asked = {(source, kernel) for (source, _), kernels in instances().items() for kernel in kernels}
-    registers = {key: used for key, used in documented().items() if key[0] not in files and key[:2] in asked}
-    registers |= {key: {each: row[each].registers for each in row} for key, row in rows.items()}
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n{written(registers)}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
-    spilling = [key for key, row in rows.items() if any(each.spilled for each in row.values())]
+    binaries = list(compiled(keys))
+    wrong = [failure for each in binaries for failure in each.failures]
+    rows = most_registers(binaries)
+    if "--check" in arguments:
+        wrong += stale(rows)
+    elif not wrong:
+        renew(rows, files)
+    print(*wrong, sep="\n", end="\n" if wrong else "")
     count = f"{len(keys)} of {len(instances())} binaries for {' and '.join(ARCHITECTURES)}"
-    print(f"{count}; spilling: {spilling or 'none'}")
-    return bool(spilling)
+    print(f"{count}, compiled in {perf_counter() - start:.0f} s: {len(wrong)} failures")
+    return bool(wrong)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import pytest
 
 from gpuconv.backends.cuda import compile, lines, runtime
 from gpuconv.backends.cuda.launch import (
+    NO_ARRAY,
     WEIGHTS_BYTES,
     Axis,
     Kinds,
@@ -84,10 +85,18 @@ def test_weights_by_value_fill_a_struct():
     assert struct.size == 1
     assert struct.nbytes == 32
     assert struct["at"].tolist() == [[0, 1, 2, 3, 4, 5, 0, 0]]
+    assert by_value(np.arange(6, dtype=np.float32), 8) is struct
+    assert not struct.flags.writeable
+    assert by_value(np.arange(6), 8, "float32")["at"].tolist() == struct["at"].tolist()
+    assert by_value(np.arange(6, dtype=np.float32)[::-1], 8)["at"][0, 0] == 5
     with pytest.raises(ValueError, match="9 weights do not go by value with 8 entries"):
         by_value(np.ones(9), 8)
     with pytest.raises(ValueError, match="do not go by value"):
         by_value(np.ones(9), WEIGHTS_BYTES // 8 + 1)
+
+
+def test_no_array_is_a_null_pointer():
+    assert NO_ARRAY.tobytes() == bytes(8)
 
 
 def test_fill_values_have_the_dtype_of_samples():
@@ -140,6 +149,10 @@ def test_a_kernel_is_compiled_once_and_looked_up_in_microseconds(monkeypatch):
     assert "#define ONLY_correlate_rows 1" in made[0]["code"]
     compile.function("lines.cu", "correlate_rows", (*defines[:-1], ("WEIGHTS", "0")))
     assert len(made) == 2
+    assert compile.function("lines.cu", "rows", (), ("rows", "columns")) == "rows"
+    assert compile.function("lines.cu", "columns", (), ("rows", "columns")) == "columns"
+    assert len(made) == 3
+    assert "#define ONLY_rows 1\n#define ONLY_columns 1\n" in made[2]["code"]
     per_call = min(timeit.repeat(lambda: compile.function("lines.cu", "correlate_rows", defines), number=1000)) / 1000
     assert per_call < 10e-6
 
@@ -159,14 +172,14 @@ def test_cupy_is_told_what_to_launch(monkeypatch):
     assert real.contiguous(array) == ("array", "C", True)
     assert real.address(array) == 4096
     real.launch(Launch("a.cu", "name", (("SUM", "int32"),), 7, 64, 128, (1, 2)))
-    assert calls == [(("a.cu", "name", (("SUM", "int32"),)), ((7,), (64,), (1, 2)), {"shared_mem": 128})]
+    assert calls == [(("a.cu", "name", (("SUM", "int32"),), ()), ((7,), (64,), (1, 2)), {"shared_mem": 128})]
 
 
 def test_uploads_are_kept_for_each_stream(monkeypatch):
     stream = SimpleNamespace(ptr=1)
     cuda = SimpleNamespace(runtime=SimpleNamespace(getDevice=lambda: 0), get_current_stream=lambda: stream)
     monkeypatch.setattr(runtime, "_cupy", lambda: SimpleNamespace(cuda=cuda, asarray=np.array))
-    monkeypatch.setattr(runtime, "_uploads", {})
+    monkeypatch.setattr(runtime, "_uploads", runtime.UploadCache(2**14))
     real, taps = CupyRuntime(), np.arange(1000.0)
     first = real.upload(taps)
     assert real.upload(taps.copy()) is first
@@ -176,10 +189,12 @@ def test_uploads_are_kept_for_each_stream(monkeypatch):
     stream.ptr = 2
     assert real.upload(taps) is not first
     stream.ptr = 1
-    for number in range(runtime.KEPT):
+    assert real.upload(taps) is not first  # 16 KB hold the last two of them
+    kept = real.upload(taps)
+    for number in range(16):
         real.upload(np.array([number]))
-    assert len(runtime._uploads) == runtime.KEPT
-    assert real.upload(taps) is not first
+        assert real.upload(taps) is kept
+    assert runtime._uploads.size <= 2**14
     large = np.zeros(runtime.KEPT_BYTES // 8 + 1)
     assert real.upload(large) is not real.upload(large)
 

@@ -1,9 +1,11 @@
 """The kernels compile with NVRTC for two architectures, spill nothing, and take the registers that the page tells.
 
-A sample of the binaries, one for each dtype of sums and file; ``python -m tests.cuda.registers --all`` compiles all.
+A sample of the binaries, one for each dtype of sums and file; ``make kernels`` compiles all of them.
 """
 
 from __future__ import annotations
+
+import re
 
 import pytest
 
@@ -65,3 +67,29 @@ extern "C" __global__ void __launch_bounds__(1024, 2) many(float* y) {
 """
     monkeypatch.setattr(compile, "source_text", lambda source, defines: text)
     assert registers.usage("many.cu", (), "sm_80")["many"].spilled > 0
+    monkeypatch.setattr(registers, "instances", lambda: {("many.cu", ()): frozenset({"many"})})
+    assert all("many spills" in each.failures[0] for each in registers.compiled([("many.cu", ())]))
+
+
+def test_every_kind_of_failure_fails_the_check(monkeypatch, capsys):
+    """Of compiling, of the table and of shared memory; what is right passes."""
+    texts = {
+        "fine.cu": 'extern "C" __global__ void kernel(float* y) { y[threadIdx.x] = 1; }',
+        "broken.cu": 'extern "C" __global__ void kernel(float* y) { y[threadIdx.x] = nothing; }',
+        "large.cu": 'extern "C" __global__ void kernel(float* y) { __shared__ float kept[12289]; '
+        "kept[threadIdx.x] = y[threadIdx.x]; __syncthreads(); y[threadIdx.x] = kept[12288 - threadIdx.x]; }",
+    }
+    monkeypatch.setattr(compile, "source_text", lambda source, defines: texts[source])
+    monkeypatch.setattr(registers, "instances", lambda: {(name, ()): frozenset({"kernel"}) for name in texts})
+    monkeypatch.setattr(registers, "sum_dtype", lambda defines: "float32")
+    listed = {("fine.cu", "kernel", "float32"): dict.fromkeys(registers.ARCHITECTURES, 255)}
+    monkeypatch.setattr(registers, "documented", lambda: listed)
+    assert registers.main(["--all", "--check", "fine.cu"]) == 0
+    assert "1 of 3 binaries" in capsys.readouterr().out
+    assert registers.main(["--all", "--check", "broken.cu"]) == 1
+    assert "does not compile" in capsys.readouterr().out
+    assert registers.main(["--all", "--check", "large.cu"]) == 1
+    assert re.search("shared memory|shared data|smem|0xc", capsys.readouterr().out)
+    listed["fine.cu", "kernel", "float32"]["sm_90"] = 1
+    assert registers.main(["--all", "--check", "fine.cu"]) == 1
+    assert "registers for sm_90, the page says 1" in capsys.readouterr().out

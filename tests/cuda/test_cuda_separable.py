@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gpuconv.backends import generic
-from gpuconv.backends.cuda import separable
+from gpuconv.backends.cuda import separable, separable_sweeps
 from gpuconv.backends.cuda.launch import MAX_BLOCKS, MAX_SHARED
 from gpuconv.backends.cuda.runtime import use_runtime
 from gpuconv.core.boundary import BOUNDARIES
@@ -84,6 +84,17 @@ def test_every_layout_and_any_two_or_three_axes(rng, layout):
         spans = [span_of(axis, shape[axis], 3 + axis, BOUNDARIES[axis]) for axis in axes]
         banks = [[rng.standard_normal(span.taps) for span in spans]]
         agree(x, banks, spans, cval=2.0, case=(shape, axes))
+
+
+@emulated
+def test_what_is_copied_first_is_swept_over_the_same_axes(rng):
+    """Five axes that no stride makes fewer, and far apart where the copy has the two."""
+    gaps = image_of(rng, (3, 3, 3, 3, 3, 6, 20), "float32")[::2, ::2, ::2, ::2, ::2]
+    x = np.moveaxis(gaps, (5, 6), (0, 1))
+    spans = span_of(0, 6, 3, "reflect"), span_of(1, 20, 5, "wrap")
+    bank = [rng.standard_normal(span.taps) for span in spans]
+    (launch,) = agree(x, [bank], spans).launches
+    assert launch.kernel == "separable"
 
 
 @emulated
@@ -183,7 +194,7 @@ def test_a_launch_covers_every_result_of_the_largest_arrays():
             strips, segments, rows = (int(value) for value in cut[1:])
             assert strips * launch.threads >= shape[-1] > (strips - 1) * launch.threads
             assert segments * rows >= shape[-2] > (segments - 1) * rows
-            assert rows % separable.ROWS == 0
+            assert rows % separable_sweeps.ROWS == 0
         assert blocks == strips * segments * int(np.prod(shape[:-2]))
 
 
@@ -213,3 +224,18 @@ def test_a_short_segment_is_cut_only_where_there_is_little_else_to_do():
     )
     _, strips, segments, rows = launch.arguments[-3]["at"][0]
     assert (strips, segments, rows) == (32, 64, 64)
+
+
+def test_sums_lists_and_what_is_added_to_share_a_binary():
+    x, taps = Sketch.of((64, 64), "float32"), np.ones(3)
+    spans = span_of(0, 64, 3, "reflect"), span_of(1, 64, 3, "reflect")
+    launches = [
+        launch
+        for terms in (1, 2, 7)
+        for launch in (
+            *recorded(separable.correlate_separable, x, [[taps, taps]] * terms, spans, 0.0),
+            *recorded(separable.correlate_banks, x, [[taps, taps]] * terms, [spans] * terms, 0.0),
+        )
+    ]
+    assert len(launches) == 2 + 2 + 6
+    assert len({launch.defines for launch in launches}) == 1

@@ -200,3 +200,11 @@ def test_arrays_are_used_in_turn():
     for source, target in zip(sources[1:], targets):
         assert source is target
     assert len({id(target) for target in targets}) == 2
+
+
+def test_ends_are_arguments_of_single_steps():
+    u = Sketch.of((30, 40, 50), "float32")
+    launches = [recorded(stencil.diffuse_steps, u, numbers(periodic), LENGTHS[:1])[0] for periodic in PERIODICS[3]]
+    assert len({launch.defines for launch in launches}) == 1
+    ends = [launch.arguments[-6]["at"][0].tolist() for launch in launches]
+    assert ends == [[0, 29, 0, 39, 0, 49], [29, 0, 0, 39, 49, 0], [0, 29, 39, 0, 0, 49]]

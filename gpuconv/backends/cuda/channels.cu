@@ -139,6 +139,7 @@ __device__ inline Sample sample_of(const Geometry& geometry, const Storage* x, c
 }
 
 // `a` is the kernel, or y for the adjoint; `c` the other one, or slices of it.
+#if !defined(ONLY) || defined(ONLY_correlate_channels)
 extern "C" __global__ void correlate_channels(const Storage* __restrict__ x, const Weight* __restrict__ a,
                                               Result* __restrict__ c, Sample fill,
                                               const __grid_constant__ Geometry geometry) {
@@ -237,8 +238,10 @@ extern "C" __global__ void correlate_channels(const Storage* __restrict__ x, con
         }
     }
 }
+#endif
 
 // y[i] = sum over s of x[s, i], s in its order.
+#if !defined(ONLY) || defined(ONLY_add_slices)
 extern "C" __global__ void add_slices(const Sum* __restrict__ x, Result* __restrict__ y, int64 count, int64 slices) {
     int64 i = (int64)blockIdx.x * THREADS + threadIdx.x;
     if (i >= count) return;
@@ -246,3 +249,4 @@ extern "C" __global__ void add_slices(const Sum* __restrict__ x, Result* __restr
     for (int64 slice = 1; slice < slices; slice++) sum = add(sum, x[slice * count + i]);
     store(y + i, sum);
 }
+#endif

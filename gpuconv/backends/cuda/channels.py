@@ -21,6 +21,7 @@ from gpuconv.backends.cuda.launch import (
     ceil_div,
     element_strides,
     fill_value,
+    strides_in_order,
 )
 from gpuconv.backends.generic.channels import ChannelsProblem, counts_among, taps_among
 from gpuconv.core.boundary import Span, fold_all
@@ -57,10 +58,38 @@ def correlate_channels(
 ) -> Any:
     """``y[b, o, i] = sum_{c, j} kernel[o, c, j] x~[b, c, first + stride i + dilation j]``, c over the group of o."""
     kinds = Kinds.of(dtype_name(x.dtype), dtype_name(kernel.dtype))
-    y = runtime.current().empty((x.shape[0], kernel.shape[0], *counts_among(spans, strides)), kinds.result)
-    axes = _axes(spans, strides, dilations)
-    _correlate(x, _resident(kernel, kinds.weight), y, axes, groups, kinds, fill_value(cval, kinds), conjugate=False)
+    x, kernel = runtime.readable(x), _resident(kernel, kinds.weight)
+    reads = tuple(spans), tuple(strides), tuple(dilations), groups
+    shape, plan = _forward(x.shape, x.strides, kernel.shape, kernel.strides, kinds, *reads)
+    y = runtime.current().empty(shape, kinds.result)
+    if plan is not None:
+        _launch(plan, (x, kernel, y, fill_value(cval, kinds)))
     return y
+
+
+@lru_cache(maxsize=1024)
+def _forward(
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    kernel_shape: tuple[int, ...],
+    kernel_strides: tuple[int, ...],
+    kinds: Kinds,
+    spans: tuple[Span, ...],
+    steps: tuple[int, ...],
+    dilations: tuple[int, ...],
+    groups: int,
+) -> tuple[tuple[int, ...], Plan | None]:
+    """The shape of the result, C-ordered, and the plan; strides in bytes. None where there is nothing to compute."""
+    target = (shape[0], kernel_shape[0], *counts_among(spans, steps))
+    if 0 in target:
+        return target, None
+    lies = (
+        tuple(stride // ITEMSIZE[kinds.storage] for stride in strides),
+        strides_in_order(target, range(len(target))),
+        tuple(stride // ITEMSIZE[kinds.weight] for stride in kernel_strides),
+    )
+    shapes = Shapes(shape[0], groups, kernel_shape[0] // groups, shape[1] // groups)
+    return target, plan_of(shapes, _axes(spans, steps, dilations), lies, kinds, 0, adjoint=False)
 
 
 def channels_input_adjoint(
@@ -202,11 +231,16 @@ def _correlate(
     shapes = Shapes(x.shape[0], groups, y.shape[1] // groups, x.shape[1] // groups)
     steps = element_strides(x), element_strides(y), element_strides(kernel)
     plan = plan_of(shapes, axes, steps, kinds, 1 if conjugate else 0, adjoint=False)
+    _launch(plan, (x, kernel, y, fill))
+
+
+def _launch(plan: Plan, arguments: tuple[Any, ...]) -> None:
+    """x, the other matrix, the result and the fill value, with the geometry of each launch."""
+    launch = runtime.current().launch
+    kernels = ("correlate_channels",) if plan.slices == 1 else ("correlate_channels", "add_slices")
     for blocks, geometry in plan.launches:
-        arguments = x, kernel, y, fill, geometry
-        runtime.current().launch(
-            Launch("channels.cu", "correlate_channels", plan.defines, blocks, THREADS, plan.shared, arguments)
-        )
+        whole = (*arguments, geometry)
+        launch(Launch("channels.cu", kernels[0], plan.defines, blocks, THREADS, plan.shared, whole, kernels))
 
 
 def _weigh(x: Any, y: Any, weights: Any, axes: tuple[AxisFacts, ...], groups: int, kinds: Kinds, fill: Any) -> None:
@@ -218,9 +252,7 @@ def _weigh(x: Any, y: Any, weights: Any, axes: tuple[AxisFacts, ...], groups: in
     steps = element_strides(x), element_strides(y), element_strides(weights)
     plan = plan_of(shapes, axes, steps, kinds, 2 if is_complex(kinds.sample) else 0, adjoint=True)
     target = weights if plan.slices == 1 else now.empty((plan.slices, *weights.shape), kinds.sum)
-    for blocks, geometry in plan.launches:
-        arguments = x, y, target, fill, geometry
-        now.launch(Launch("channels.cu", "correlate_channels", plan.defines, blocks, THREADS, plan.shared, arguments))
+    _launch(plan, (x, y, target, fill))
     if plan.slices > 1:
         blocks = ceil_div(weights.size, THREADS)
         summed = target, weights, np.int64(weights.size), np.int64(plan.slices)

@@ -19,15 +19,26 @@ _INCLUDE = re.compile(r'^#include "([^"]+)"$', re.MULTILINE)
 _functions: dict[tuple[str, str, tuple[tuple[str, str], ...]], Any] = {}
 
 
-def function(source: str, kernel: str, defines: tuple[tuple[str, str], ...]) -> Any:
-    """The compiled kernel: ``function((blocks,), (threads,), arguments, shared_mem=bytes)``."""
+def function(source: str, kernel: str, defines: tuple[tuple[str, str], ...], together: tuple[str, ...] = ()) -> Any:
+    """The compiled kernel: ``function((blocks,), (threads,), arguments, shared_mem=bytes)``.
+
+    With it, in the same module, come the kernels that a call needs `together` with it.
+    """
     key = (source, kernel, defines)
     found = _functions.get(key)
     if found is None:
         # Two threads may both come here: they build the same, and CuPy compiles it once.
-        only = (("ONLY", "1"), (f"ONLY_{kernel}", "1"))
-        found = _functions.setdefault(key, _module(source, (*only, *defines)).get_function(kernel))
+        kernels = together or (kernel,)
+        module = _module(source, (*only(kernels), *defines))
+        for name in kernels:
+            _functions.setdefault((source, name, defines), module.get_function(name))
+        found = _functions[key]
     return found
+
+
+def only(kernels: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """``#define``s that leave out the other kernels of a file."""
+    return ("ONLY", "1"), *((f"ONLY_{kernel}", "1") for kernel in kernels)
 
 
 def _module(source: str, defines: tuple[tuple[str, str], ...]) -> Any:
@@ -39,8 +50,8 @@ def _module(source: str, defines: tuple[tuple[str, str], ...]) -> Any:
 def source_text(source: str, defines: tuple[tuple[str, str], ...]) -> str:
     """What is compiled: the ``#define``s, then the file with its headers in it. Lines keep their own numbers.
 
-    A file may leave out the kernels that are not asked for, behind ``#if !defined(ONLY) || defined(ONLY_name)``: that
-    halves what a first call waits for.
+    A file of several kernels leaves out those that are not asked for, behind ``#if !defined(ONLY) ||
+    defined(ONLY_name)``: that halves what a first call waits for.
     """
     head = "".join(f"#define {name} {value}\n" for name, value in defines)
     return f'{head}#line 1 "{source}"\n{_pasted(source)}'

@@ -38,36 +38,36 @@ class Block:
     lengths: tuple[int, ...]
     dtype: str
 
-    @property
+    @functools.cached_property
     def is_real(self) -> bool:
         return not is_complex(self.dtype)
 
-    @property
+    @functools.cached_property
     def columns(self) -> int:
         """Frequencies of the last axis."""
         return self.lengths[-1] // 2 + 1 if self.is_real else self.lengths[-1]
 
-    @property
+    @functools.cached_property
     def row_pitch(self) -> int:
         """Samples from one row to the next."""
         return 2 * self.columns if self.is_real else self.columns
 
-    @property
+    @functools.cached_property
     def frequencies(self) -> int:
         """Of one entry."""
         return prod(self.lengths[:-1]) * self.columns
 
-    @property
+    @functools.cached_property
     def entry_pitch(self) -> int:
         """Samples from one entry to the next."""
         return prod(self.lengths[:-1]) * self.row_pitch
 
-    @property
+    @functools.cached_property
     def bytes(self) -> int:
         return self.entries * self.frequencies * ITEMSIZE[complex_of(self.dtype)]
 
     def with_entries(self, entries: int) -> Block:
-        return Block(entries, self.lengths, self.dtype)
+        return self if entries == self.entries else Block(entries, self.lengths, self.dtype)
 
 
 class Transforms(Protocol):

@@ -6,8 +6,9 @@ nobody waits for the device to tell: kernels find it out and act on it (``fourie
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -17,13 +18,25 @@ from gpuconv.backends import cupy_plans
 from gpuconv.backends.cuda import cufft, fourier_launches, runtime
 from gpuconv.backends.cuda.cufft import Block
 from gpuconv.backends.cuda.fourier_blocks import Cut, budget, chunks, first_cut, tiles_together
-from gpuconv.backends.cuda.fourier_launches import ALL, BATCH_AXES, NOTHING, Box, Memory, Outside, Scale, Tiles
-from gpuconv.backends.cuda.launch import Kinds, ceil_div, collapse, element_strides, memory_order
+from gpuconv.backends.cuda.fourier_launches import (
+    ALL,
+    BATCH_AXES,
+    CHECKED,
+    NOTHING,
+    UNCHECKED,
+    Box,
+    Memory,
+    Module,
+    Outside,
+    Scale,
+    Tiles,
+)
+from gpuconv.backends.cuda.launch import Kinds, ceil_div, collapse, order_of_strides, strides_in_order
 from gpuconv.backends.cuda.spectra import Spectrum, spectrum_cache, spectrum_of
 from gpuconv.backends.memory import memory_limit
 from gpuconv.core.arguments import refusal
 from gpuconv.core.boundary import Span
-from gpuconv.core.dtypes import complex_of, is_complex, is_integer
+from gpuconv.core.dtypes import ITEMSIZE, complex_of, is_complex, is_integer
 from gpuconv.core.namespace import dtype_name
 from gpuconv.core.problem import Problem
 from gpuconv.core.shapes import blocks, output_shape
@@ -31,6 +44,8 @@ from gpuconv.errors import OutOfMemoryError
 
 # Larger fill values than this are looked at like samples (`Scaling` in fourier.cu; of float32, the stricter one).
 LARGE = 2.0**30
+# Blocks of a call that are kept made ready, for up to 64 calls.
+FEW_STEPS = 16
 
 
 def why_not(problem: Problem) -> str | None:
@@ -56,101 +71,138 @@ def correlate_fourier(
 
     Shorter ones, and a part of the batch at a time, where the memory that is free or allowed does not hold more.
     """
-    kinds = Kinds.of(dtype_name(x.dtype), dtype_name(kernel.dtype), result)
     x = runtime.readable(x)
-    y = _allocated(x, spans, kinds.result)
-    if 0 in y.shape:
-        return y
-    if len(_batch(x, y, [span.axis for span in spans])) > BATCH_AXES:
+    large = not abs(cval) <= LARGE
+    posed = dtype_name(x.dtype), dtype_name(kernel.dtype), result, tuple(spans), tuple(lengths), large
+    case = _case(x.shape, x.strides, *posed)
+    if case is None:
         # In C order the axes between two transformed ones are one.
         x = runtime.current().contiguous(x)
-        y = _allocated(x, spans, kinds.result)
-    work = _described(x, kernel, spans, cval, y)
-    _run_in_memory(work, lengths_in(work, spans, lengths))
+        case = _case(x.shape, x.strides, *posed)
+        assert case is not None, "three axes cut the others into four groups at most"
+    y = _allocated(case)
+    if 0 not in y.shape:
+        kernel = kernel if case.places is None else kernel.transpose(case.places)
+        _run_in_memory(Work(x, y, kernel, case.fill(cval), case))
     return y
 
 
-@dataclass(frozen=True)
-class Work:
-    """One call: x and y, and the kernel and the spans with axes in the memory order of x.
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What follows from shapes, strides and dtypes. Axes are in the memory order of x.
 
     Attributes
     ----------
-    x, y, kernel : array
-    spans : tuple of Span
+    shape, order, result
+        Of y: the order is that of its axes in memory.
+    places : tuple of int or None
+        How the kernel is transposed.
     inward, outward : Outside
         How x and y lie.
     dtype : str
-        Of the samples that are transformed.
-    fill : numpy scalar
+        Of the samples that are transformed; `fill` makes one of a fill value.
     checked : bool
         True where samples may be NaN, infinite or so large that sums overflow.
+    twice : bool
+        Whether a complex kernel meets real samples.
+    whole : Cut
+        All of it in one block, as far as the lengths given reach.
     """
 
-    x: Any
-    y: Any
-    kernel: Any
+    shape: tuple[int, ...]
+    order: tuple[int, ...]
+    result: str
+    places: tuple[int, ...] | None
     spans: tuple[Span, ...]
     inward: Outside
     outward: Outside
     dtype: str
-    fill: np.generic
+    fill: type[np.generic]
     checked: bool
-
-    @property
-    def entries(self) -> int:
-        return prod(axis.count for axis in self.inward.batch)
-
-    @property
-    def twice(self) -> bool:
-        """Whether a complex kernel meets real samples."""
-        return is_complex(dtype_name(self.kernel.dtype)) and not is_complex(self.dtype)
-
-    def whole(self, lengths: tuple[int, ...]) -> Cut:
-        """All of it in one block, as far as `lengths` reach."""
-        taps = tuple(span.taps for span in self.spans)
-        counts = tuple(span.count for span in self.spans)
-        along = ceil_div(counts[-1], lengths[-1] - taps[-1] + 1)
-        tiles = tiles_together(self.entries, lengths, self.dtype, along)
-        return Cut(self.entries, lengths, taps, counts, self.dtype, 1 + self.twice, self.checked, tiles)
+    twice: bool
+    module: Module
+    entries: int
+    whole: Cut
 
 
-def _allocated(x: Any, spans: Sequence[Span], dtype: str) -> Any:
-    shape = output_shape(x.shape, spans)
-    try:
-        return runtime.empty_like_ordered(x, shape, dtype)
-    except Exception as failure:
-        if not cufft.current().is_exhausted(failure):
-            raise
-        raise _out_of_memory("the result", prod(shape) * np.dtype(dtype).itemsize) from failure
-
-
-def _described(x: Any, kernel: Any, spans: Sequence[Span], cval: Any, y: Any) -> Work:
+@lru_cache(maxsize=256)
+def _case(
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    storage: str,
+    weights: str,
+    result: str | None,
+    spans: tuple[Span, ...],
+    lengths: tuple[int, ...],
+    large: bool,
+) -> Case | None:
+    """Strides in bytes; `large` is about the fill value. None for too many axes beside the transformed ones."""
+    kinds = Kinds.of(storage, weights, result)
+    of_memory, target = order_of_strides(strides), output_shape(shape, spans)
     axes = [span.axis for span in spans]
     # The last axis is the one whose neighbours are neighbours in memory.
-    order = [axes.index(axis) for axis in memory_order(x) if axis in axes]
-    batch = _batch(x, y, axes)
-    steps_of_x, steps_of_y = element_strides(x), element_strides(y)
-    storage = dtype_name(x.dtype)
-    dtype = transform_dtype(storage, dtype_name(kernel.dtype))
-    return Work(
-        x,
-        y,
-        kernel if order == sorted(order) else kernel.transpose(order),
-        tuple(spans[place] for place in order),
-        Outside(tuple(steps_of_x[axes[place]] for place in order), batch, 0),
-        Outside(tuple(steps_of_y[axes[place]] for place in order), batch, 1),
+    places = [axes.index(axis) for axis in of_memory if axis in axes]
+    of_x = [stride // ITEMSIZE[storage] for stride in strides]
+    of_y = strides_in_order(target, of_memory)
+    others = [axis for axis in range(len(shape)) if axis not in axes]
+    batch = tuple(
+        collapse([shape[axis] for axis in others], (), *([each[axis] for axis in others] for each in (of_x, of_y)))
+    )
+    if len(batch) > BATCH_AXES:
+        return None
+    ordered = tuple(spans[place] for place in places)
+    dtype = transform_dtype(storage, weights)
+    checked = not is_integer(weights) and (not is_integer(storage) or large)
+    twice = is_complex(weights) and not is_complex(dtype)
+    entries = prod(axis.count for axis in batch)
+    return Case(
+        target,
+        of_memory,
+        kinds.result,
+        None if places == sorted(places) else tuple(places),
+        ordered,
+        Outside(tuple(of_x[axes[place]] for place in places), batch, 0),
+        Outside(tuple(of_y[axes[place]] for place in places), batch, 1),
         dtype,
-        np.dtype(dtype).type(cval),
-        not is_integer(dtype_name(kernel.dtype)) and (not is_integer(storage) or not abs(cval) <= LARGE),
+        np.dtype(dtype).type,
+        checked,
+        twice,
+        Module.of(storage, dtype, kinds.result, CHECKED if checked else UNCHECKED),
+        entries,
+        _whole(ordered, tuple(lengths[place] for place in places), dtype, entries, twice, checked),
     )
 
 
-def _batch(x: Any, y: Any, axes: Sequence[int]) -> tuple[Any, ...]:
-    """The axes that are not transformed, as few as they can be told by."""
-    others = [axis for axis in range(x.ndim) if axis not in axes]
-    steps = ([element_strides(each)[axis] for axis in others] for each in (x, y))
-    return tuple(collapse([x.shape[axis] for axis in others], (), *steps))
+def _whole(
+    spans: tuple[Span, ...], lengths: tuple[int, ...], dtype: str, entries: int, twice: bool, checked: bool
+) -> Cut:
+    taps, counts = tuple(span.taps for span in spans), tuple(span.count for span in spans)
+    if entries == 0 or 0 in counts:
+        return Cut(1, lengths, taps, counts, dtype)  # of an empty result, which nobody asks for
+    along = ceil_div(counts[-1], lengths[-1] - taps[-1] + 1)
+    return Cut(
+        entries, lengths, taps, counts, dtype, 1 + twice, checked, tiles_together(entries, lengths, dtype, along)
+    )
+
+
+@dataclass(frozen=True)
+class Work:
+    """One call: x and y, and the kernel and the fill value as the case has them."""
+
+    x: Any
+    y: Any
+    kernel: Any
+    fill: np.generic
+    case: Case
+
+
+def _allocated(case: Case) -> Any:
+    try:
+        return runtime.empty_in_order(case.shape, case.result, case.order)
+    except Exception as failure:
+        if not cufft.current().is_exhausted(failure):
+            raise
+        raise _out_of_memory("the result", prod(case.shape) * np.dtype(case.result).itemsize) from failure
 
 
 def transform_dtype(storage: str, weights: str) -> str:
@@ -158,16 +210,10 @@ def transform_dtype(storage: str, weights: str) -> str:
     return "float64" if is_integer(weights) else Kinds.of(storage, weights).sample
 
 
-def lengths_in(work: Work, spans: Sequence[Span], lengths: Sequence[int]) -> tuple[int, ...]:
-    """The lengths given for `spans`, in the order of the work's."""
-    of_axis = {span.axis: length for span, length in zip(spans, lengths, strict=True)}
-    return tuple(of_axis[span.axis] for span in work.spans)
-
-
-def _run_in_memory(work: Work, lengths: tuple[int, ...]) -> None:
+def _run_in_memory(work: Work) -> None:
     """The blocks that fit; where memory runs out all the same, what is kept is given back, then blocks are halved."""
     transforms = cufft.current()
-    whole = work.whole(lengths)
+    whole = work.case.whole
     limit = memory_limit(transforms.device())
     allowed = None if limit is None else max(limit - work.y.nbytes, 0)
     cut: Cut | None = first_cut(whole, budget(whole.bytes, allowed, transforms.total(), transforms.free))
@@ -200,22 +246,65 @@ def _out_of_memory(what: str, needed: int, failed: str = "") -> OutOfMemoryError
     )
 
 
+@dataclass(frozen=True)
+class Step:
+    """One block: where it lies in x and y, and which part of y that is.
+
+    Attributes
+    ----------
+    block : Block
+    inward, outward : array
+        ``struct Layout``.
+    counts : tuple of int
+        Outputs of an entry per axis.
+    part : tuple of slice or None
+        The part of y from its first output on; None for all of it.
+    """
+
+    block: Block
+    inward: np.ndarray
+    outward: np.ndarray
+    counts: tuple[int, ...]
+    part: tuple[slice, ...] | None
+
+
+def _steps(case: Case, cut: Cut) -> Iterator[Step]:
+    *others, last = cut.sizes
+    for part in blocks(case.spans, (*others, last * cut.tiles)):
+        count = ceil_div(part[-1].count, last)
+        for start, entries in chunks(case.entries, cut.entries):
+            yield _step(case, cut.block.with_entries(entries * count), part, Tiles(count, last, start))
+
+
+def _step(case: Case, block: Block, part: Sequence[Span], tiles: Tiles) -> Step:
+    box = Box(block.lengths, (0,) * len(part))
+    inward = fourier_launches.layout(block, case.inward, box, part, tiles)
+    counts = (*(span.count for span in part[:-1]), min(part[-1].count, tiles.step))
+    box = Box(counts, tuple(span.taps - 1 for span in part))
+    outward = fourier_launches.layout(block, case.outward, box, part, tiles)
+    begin = {span.axis: span.first - whole.first for span, whole in zip(part, case.spans, strict=True)}
+    seen = tuple(slice(begin.get(axis, 0), None) for axis in range(len(case.shape)))
+    return Step(block, inward, outward, counts, seen if any(begin.values()) else None)
+
+
+@lru_cache(maxsize=64)
+def _few_steps(case: Case, cut: Cut) -> tuple[Step, ...]:
+    return tuple(_steps(case, cut))
+
+
 def _run(work: Work, cut: Cut) -> None:
     """All blocks of one cut, in the same memory one after another."""
-    spectrum = spectrum_of(work.kernel, cut.block, marked=work.checked)
-    memory = _memory(work, cut, spectrum)
-    execution = runtime.current()
-    *others, last = cut.sizes
-    for part in blocks(work.spans, (*others, last * cut.tiles)):
-        count = ceil_div(part[-1].count, last)
-        for start, entries in chunks(work.entries, cut.entries):
-            if work.checked:
-                execution.launch(fourier_launches.clear(memory.flags, memory.types))
-            block = cut.block.with_entries(entries * count)
-            _run_block(work, block, part, Tiles(count, last, start), memory, spectrum)
+    case = work.case
+    spectrum = spectrum_of(work.kernel, cut.block, case.checked, case.module)
+    memory = _memory(case, cut, spectrum)
+    few = ceil_div(case.entries, cut.entries) * prod(map(ceil_div, cut.counts, cut.sizes)) <= FEW_STEPS
+    for step in _few_steps(case, cut) if few else _steps(case, cut):
+        if case.checked:
+            runtime.current().launch(fourier_launches.clear(memory.flags, memory.module))
+        _run_block(work, step, memory.of(step.block), spectrum)
 
 
-def _memory(work: Work, cut: Cut, spectrum: Spectrum) -> Memory:
+def _memory(case: Case, cut: Cut, spectrum: Spectrum) -> Memory:
     empty = runtime.current().empty
     block = cut.block
     shape, dtype = (block.entries, block.frequencies), complex_of(block.dtype)
@@ -223,38 +312,24 @@ def _memory(work: Work, cut: Cut, spectrum: Spectrum) -> Memory:
     second = empty(shape, dtype) if cut.kernels == 2 else spectra
     flags = empty((block.entries,), "uint32")
     mask = empty((fourier_launches.mask_words(block),), "uint32") if cut.checked else flags
-    types = fourier_launches.types(dtype_name(work.x.dtype), work.dtype, dtype_name(work.y.dtype))
-    return Memory(types, spectra, second, flags, flags if spectrum.flag is None else spectrum.flag, mask)
+    kernel_flag = flags if spectrum.flag is None else spectrum.flag
+    return Memory.around(case.module, spectra, second, block.dtype, flags, kernel_flag, mask)
 
 
-def _run_block(
-    work: Work, block: Block, part: Sequence[Span], tiles: Tiles, memory: Memory, spectrum: Spectrum
-) -> None:
-    """One block: `part` of the spans in `tiles`."""
+def _run_block(work: Work, step: Step, memory: Memory, spectrum: Spectrum) -> None:
     launch, transforms = runtime.current().launch, cufft.current()
-    memory = memory.of(block)
-    inward = fourier_launches.layout(block, work.inward, Box(block.lengths, (0,) * len(part)), part, tiles)
-    counts = (*(span.count for span in part[:-1]), min(part[-1].count, tiles.step))
-    box = Box(counts, tuple(span.taps - 1 for span in part))
-    outward = fourier_launches.layout(block, work.outward, box, part, tiles)
-    # The whole of y, seen from the first output of this part.
-    y = work.y[tuple(_from(work, part, axis) for axis in range(work.y.ndim))]
-    launch(fourier_launches.gather(work.x, memory, work.fill, inward, block, ALL if work.checked else NOTHING))
-    if work.checked:
-        launch(fourier_launches.rescale(memory, inward, block))
+    case, block = work.case, step.block
+    y = work.y if step.part is None else work.y[step.part]
+    looks_for = ALL if case.checked else NOTHING
+    launch(fourier_launches.gather(work.x, memory, work.fill, step.inward, block, looks_for))
+    if case.checked:
+        launch(fourier_launches.rescale(memory, step.inward, block))
     transforms.forward(memory.spectra, block)
     launch(fourier_launches.multiply(memory, spectrum.factors, block))
     transforms.inverse(memory.spectra, block)
-    if work.twice:
+    if case.twice:
         transforms.inverse(memory.second, block)
-    scale = Scale(prod(block.lengths), spectrum.exponent, work.checked, spectrum.flag is not None)
-    launch(fourier_launches.crop(memory, y, scale, outward, block, counts))
-    if work.checked:
-        launch(fourier_launches.mark(memory, spectrum.support, y, outward, block, counts))
-
-
-def _from(work: Work, part: Sequence[Span], axis: int) -> slice:
-    for span, whole in zip(part, work.spans, strict=True):
-        if span.axis == axis:
-            return slice(span.first - whole.first, None)
-    return slice(None)
+    scale = Scale(prod(block.lengths), spectrum.exponent, case.checked, spectrum.flag is not None)
+    launch(fourier_launches.crop(memory, y, scale, step.outward, block, step.counts))
+    if case.checked:
+        launch(fourier_launches.mark(memory, spectrum.support, y, step.outward, block, step.counts))

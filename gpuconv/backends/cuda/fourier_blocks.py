@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 
 from gpuconv.backends.cuda.cufft import MOST_SAMPLES, Block
@@ -46,16 +47,16 @@ class Cut:
     checked: bool = True
     tiles: int = 1
 
-    @property
+    @cached_property
     def block(self) -> Block:
         return Block(self.entries * self.tiles, self.lengths, self.dtype)
 
-    @property
+    @cached_property
     def sizes(self) -> tuple[int, ...]:
         """Outputs of a block per axis."""
         return tuple(length - taps + 1 for length, taps in zip(self.lengths, self.taps, strict=True))
 
-    @property
+    @cached_property
     def bytes(self) -> int:
         """What one block needs beside input and result."""
         return block_bytes(self.block.entries, self.lengths, self.dtype, self.kernels, self.checked)

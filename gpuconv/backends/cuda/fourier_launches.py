@@ -109,25 +109,38 @@ def runs(entries: int, counts: Sequence[int], length: int = RUN) -> int:
     return ceil_div(entries, beside) * beside * prod(counts[:-1]) * ceil_div(counts[-1], length)
 
 
-def types(storage: str, sample: str, result: str) -> tuple[tuple[str, str], ...]:
-    """The ``#define``s of a call: all that its kernels are compiled for. Each of them has the same ones."""
-    return ("SAMPLE", sample), ("STORAGE", storage), ("RESULT", result)
+@dataclass(frozen=True)
+class Module:
+    """What the kernels of a call are compiled for, and which of them it needs: they are compiled together."""
+
+    types: tuple[tuple[str, str], ...]
+    kernels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, storage: str, sample: str, result: str, kernels: tuple[str, ...]) -> Module:
+        return cls((("SAMPLE", sample), ("STORAGE", storage), ("RESULT", result)), kernels)
+
+    def launch(self, kernel: str, blocks: int, arguments: tuple[Any, ...]) -> Launch:
+        return Launch(SOURCE, kernel, self.types, blocks, THREADS, 0, arguments, self.kernels)
 
 
-def _launch(kernel: str, defines: tuple[tuple[str, str], ...], blocks: int, arguments: tuple[Any, ...]) -> Launch:
-    return Launch(SOURCE, kernel, defines, blocks, THREADS, 0, arguments)
+# Of images whose samples are looked at, of others, and of the spectra of kernels.
+CHECKED = ("clear", "gather", "rescale", "multiply", "crop", "mark")
+UNCHECKED = ("gather", "multiply", "crop")
+OF_HOST_KERNEL = ("gather",)
+OF_DEVICE_KERNEL = ("clear", "gather", "rescale")
 
 
 @dataclass(frozen=True)
 class Memory:
-    """The arrays on the device that one block is worked in, and the types of the kernels that do.
+    """The arrays on the device that one block is worked in, and the kernels that do.
 
     Attributes
     ----------
-    types : tuple of (str, str)
-    spectra : array
-        The block: complex, (entries, frequencies).
-    second : array
+    module : Module
+    spectra, samples : array
+        The block: complex, (entries, frequencies), and the same memory as samples.
+    second, second_samples : array
         Another one for the imaginary part of a complex kernel; `spectra` itself where there is none.
     flags, kernel_flag : array
         Of uint32: one per entry, and one of the kernel.
@@ -135,46 +148,54 @@ class Memory:
         Of uint32: a bit for each sample of the block, which says that it was not finite.
     """
 
-    types: tuple[tuple[str, str], ...]
+    module: Module
     spectra: Any
+    samples: Any
     second: Any
+    second_samples: Any
     flags: Any
     kernel_flag: Any
     mask: Any
 
+    @classmethod
+    def around(cls, module: Module, spectra: Any, second: Any, dtype: str, *words: Any) -> Memory:
+        """Of samples of `dtype`; the last three arrays are `words`."""
+        samples = spectra.view(np.dtype(dtype))
+        return cls(
+            module, spectra, samples, second, samples if second is spectra else second.view(np.dtype(dtype)), *words
+        )
+
     def of(self, block: Block) -> Memory:
         """The part of it that a block of fewer entries takes."""
-        spectra, second = self.spectra[: block.entries], self.second[: block.entries]
-        return Memory(self.types, spectra, second, self.flags[: block.entries], self.kernel_flag, self.mask)
+        count = block.entries
+        if count == self.spectra.shape[0]:
+            return self
+        spectra, second = self.spectra[:count], self.second[:count]
+        return Memory.around(self.module, spectra, second, block.dtype, self.flags[:count], self.kernel_flag, self.mask)
 
 
-def as_samples(spectra: Any, block: Block) -> Any:
-    """The memory of a block's spectra as its samples."""
-    return spectra.view(np.dtype(block.dtype))
-
-
-def clear(flags: Any, types: tuple[tuple[str, str], ...]) -> Launch:
-    return _launch("clear", types, ceil_div(flags.size, THREADS), (flags, np.int64(flags.size)))
+def clear(flags: Any, module: Module) -> Launch:
+    return module.launch("clear", ceil_div(flags.size, THREADS), (flags, np.int64(flags.size)))
 
 
 def gather(x: Any, memory: Memory, fill: np.generic, at: np.ndarray, block: Block, checked: int) -> Launch:
     """Fills the block with samples of x, or of a kernel."""
     blocks = ceil_div(runs(block.entries, block.lengths), WARPS)
-    arrays = x, as_samples(memory.spectra, block), memory.flags, memory.mask
-    return _launch("gather", memory.types, blocks, (*arrays, fill, np.int32(checked), at))
+    arrays = x, memory.samples, memory.flags, memory.mask
+    return memory.module.launch("gather", blocks, (*arrays, fill, np.int32(checked), at))
 
 
 def rescale(memory: Memory, at: np.ndarray, block: Block) -> Launch:
     blocks = ceil_div(runs(block.entries, block.lengths), WARPS)
-    arguments = (as_samples(memory.spectra, block), memory.flags, at)
-    return _launch("rescale", memory.types, blocks, arguments)
+    return memory.module.launch("rescale", blocks, (memory.samples, memory.flags, at))
 
 
 def multiply(memory: Memory, factors: Sequence[Any], block: Block) -> Launch:
     """By the spectrum of the kernel, or by those of its real and imaginary parts."""
     blocks = ceil_div(block.frequencies, THREADS) * ceil_div(block.entries, TOGETHER)
     numbers = np.int64(block.frequencies), np.int64(block.entries), np.int32(len(factors) > 1)
-    return _launch("multiply", memory.types, blocks, (memory.spectra, factors[0], memory.second, factors[-1], *numbers))
+    arrays = memory.spectra, factors[0], memory.second, factors[-1]
+    return memory.module.launch("multiply", blocks, (*arrays, *numbers))
 
 
 @dataclass(frozen=True)
@@ -190,10 +211,10 @@ class Scale:
 def crop(memory: Memory, y: Any, scale: Scale, at: np.ndarray, block: Block, counts: Sequence[int]) -> Launch:
     """Outputs to y, rounded once."""
     blocks = ceil_div(runs(block.entries, counts), WARPS)
-    arrays = as_samples(memory.spectra, block), as_samples(memory.second, block), memory.flags, memory.kernel_flag, y
+    arrays = memory.samples, memory.second_samples, memory.flags, memory.kernel_flag, y
     checked = np.int32(scale.checked), np.int32(scale.kernel_checked)
     numbers = np.dtype(real_of(block.dtype)).type(1 / scale.samples), np.int32(scale.exponent), *checked
-    return _launch("crop", memory.types, blocks, (*arrays, *numbers, at))
+    return memory.module.launch("crop", blocks, (*arrays, *numbers, at))
 
 
 def mark(memory: Memory, support: Any, y: Any, at: np.ndarray, block: Block, counts: Sequence[int]) -> Launch:
@@ -202,7 +223,7 @@ def mark(memory: Memory, support: Any, y: Any, at: np.ndarray, block: Block, cou
     words = ceil_div(columns, LANES)
     threads = block.entries * prod(counts[:-1]) * ceil_div(counts[-1], LANES)
     arguments = (y, memory.mask, support, memory.flags, np.int64(planes), np.int64(rows), np.int64(words), at)
-    return _launch("mark", memory.types, ceil_div(threads, THREADS), arguments)
+    return memory.module.launch("mark", ceil_div(threads, THREADS), arguments)
 
 
 def mask_words(block: Block) -> int:
@@ -212,7 +233,8 @@ def mask_words(block: Block) -> int:
 def pack(kernel: Any, support: Any, at: np.ndarray) -> Launch:
     """Bits of the taps that are not zero, from a kernel on the device."""
     name = dtype_name(kernel.dtype)
-    return _launch("pack", types(name, name, name), ceil_div(support.size, THREADS), (kernel, support, at))
+    module = Module.of(name, name, name, ("pack",))
+    return module.launch("pack", ceil_div(support.size, THREADS), (kernel, support, at))
 
 
 def host_support(kernel: np.ndarray) -> np.ndarray:

@@ -21,7 +21,8 @@ Arguments of a kernel, in this order: source arrays, target array(s), weights, f
 =======================  =====================================================================================
 parameter                argument
 =======================  =====================================================================================
-``const STORAGE*``       the array; the kernel gets the address of its first element, also under negative strides
+``const STORAGE*``       the array; the kernel gets the address of its first element, also under negative strides;
+                         `NO_ARRAY` where the kernel can do without
 ``int64`` and so on      a NumPy scalar of the same type: ``np.int64(n)``; a plain Python number is refused
 ``SAMPLE fill``          ``fill_value(cval, kinds)``
 ``const Weights``        ``by_value(weights, capacity)``, see ``weights.cuh``
@@ -62,16 +63,21 @@ __all__ = [
     "memory_order",
     "order_of_strides",
     "strides_in_order",
+    "struct_of",
 ]
 
 MAX_BLOCKS = 2**31 - 1
 MAX_SHARED = 48 * 1024
 MAX_THREADS = 1024
-# The parameters of a kernel may take 4 KB on every architecture, and others come beside the weights.
+# The parameters of a kernel may take 4 KB on every architecture, and others come beside the weights. From CUDA 12.1 on
+# they may take 32,764 bytes, which is left alone: what goes by value is copied at every launch, larger weights are
+# uploaded once and kept (`runtime.upload`), and each capacity is a binary.
 WEIGHTS_BYTES = 3840
+# In place of an array: a null pointer.
+NO_ARRAY = np.uint64(0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen ones take three times as long to make
 class Launch:
     """One launch of one kernel.
 
@@ -89,6 +95,9 @@ class Launch:
         Bytes of ``dynamic_shared``.
     arguments : tuple
         As the table above says.
+    together : tuple of str
+        This kernel and the others of the file that the call needs with the same ``#define``s: one module for all of
+        them is compiled in two thirds of the time. Empty: this one alone.
     """
 
     source: str
@@ -98,6 +107,7 @@ class Launch:
     threads: int
     shared: int
     arguments: tuple[Any, ...]
+    together: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not (0 < self.blocks <= MAX_BLOCKS and 0 < self.threads <= MAX_THREADS and 0 <= self.shared <= MAX_SHARED):
@@ -165,18 +175,31 @@ def boundary_define(name: str, span: Span) -> tuple[str, str]:
     return name, boundary.upper()
 
 
-def by_value(weights: np.ndarray, capacity: int) -> np.ndarray:
-    """Host weights as a struct of `capacity` entries, zeros at the end: the argument for ``const Weights``."""
-    if weights.size > capacity or capacity * weights.dtype.itemsize > WEIGHTS_BYTES:
-        raise ValueError(f"{weights.size} weights do not go by value with {capacity} entries of {weights.dtype}")
-    struct = np.zeros(1, _weights_dtype(weights.dtype, capacity))
-    struct["at"][0, : weights.size] = weights.reshape(-1)
-    return struct
+def by_value(weights: np.ndarray, capacity: int, dtype: str | None = None) -> np.ndarray:
+    """Host weights as a struct of `capacity` entries, zeros at the end: the argument for ``const Weights``.
+
+    Of `dtype`, or of the weights' own. The same values get the same struct, which is not to be written to.
+    """
+    return _packed(weights.tobytes(), weights.dtype, dtype or weights.dtype, capacity)
 
 
 @lru_cache(maxsize=256)
-def _weights_dtype(dtype: np.dtype, capacity: int) -> np.dtype:
-    return np.dtype([("at", dtype, (capacity,))])
+def _packed(values: bytes, given: np.dtype, dtype: Any, capacity: int) -> np.ndarray:
+    weights = np.frombuffer(values, given).astype(dtype, copy=False)
+    if weights.size > capacity or capacity * weights.dtype.itemsize > WEIGHTS_BYTES:
+        raise ValueError(f"{weights.size} weights do not go by value with {capacity} entries of {weights.dtype}")
+    struct = np.zeros(1, np.dtype([("at", weights.dtype, (capacity,))]))
+    struct["at"][0, : weights.size] = weights
+    struct.flags.writeable = False
+    return struct
+
+
+@lru_cache(maxsize=4096)
+def struct_of(numbers: tuple[int, ...]) -> np.ndarray:
+    """A struct of int64 with these numbers, which is not to be written to."""
+    values = np.array(numbers, np.int64)
+    values.flags.writeable = False
+    return values.view([("at", values.dtype, values.shape)])
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,39 @@ __device__ inline void correlate_window(Line& line, const Weights& weights, int 
     }
 }
 
+template <int outputs> __device__ inline void advance(Sample (&window)[outputs], Sample next) {
+#pragma unroll
+    for (int k = 0; k < outputs - 1; ++k) window[k] = window[k + 1];
+    window[outputs - 1] = next;
+}
+
+// The same sample by sample, for the few blocks that reach beyond the ends: there a sample takes longer to find than its
+// products do, and a loop unrolled around that was half of what this file took to compile.
+template <int outputs, class Line>
+__device__ inline void correlate_stepwise(Line& line, const Weights& weights, int taps, int group,
+                                          Sum (&total)[outputs]) {
+    Sample window[outputs];
+#pragma unroll
+    for (int k = 0; k < outputs; ++k) window[k] = zero<Sample>();
+#pragma unroll 1
+    for (int ahead = 1; ahead < outputs; ++ahead) advance(window, line.next());
+    for (int done = 0; done < taps; done += group) {
+        int stop = smaller(done + group, taps);
+        Sum partial[outputs];
+#pragma unroll
+        for (int k = 0; k < outputs; ++k) partial[k] = zero<Sum>();
+#pragma unroll 1
+        for (int tap = done; tap < stop; ++tap) {
+            advance(window, line.next());
+            Weight weight = weights[tap];
+#pragma unroll
+            for (int k = 0; k < outputs; ++k) partial[k] = multiply_add(partial[k], weight, window[k]);
+        }
+#pragma unroll
+        for (int k = 0; k < outputs; ++k) total[k] = add(total[k], partial[k]);
+    }
+}
+
 struct LineInside {
     const Storage* at;
     int64 stride;
@@ -118,7 +151,9 @@ extern "C" __global__ void __launch_bounds__(256, BLOCKS)
         correlate_window(samples, weights, 0, taps, group, total);
     } else {
         LineBeyond samples = {line, x_axis, first + output, size, fill};
-        correlate_window(samples, weights, 0, taps, group, total);
+        // Of eight-byte integers ptxas spills the loop that is not unrolled.
+        if constexpr (Integer<Sum>::value && sizeof(Sum) == 8) correlate_window(samples, weights, 0, taps, group, total);
+        else correlate_stepwise(samples, weights, taps, group, total);
     }
 
     Result* target = y + high * y_high + in_low * y_low + position * y_inner + output * y_axis;

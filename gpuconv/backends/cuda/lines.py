@@ -106,11 +106,11 @@ def recipe(shape: tuple[int, ...], strides: tuple[int, ...], kinds: Kinds, span:
 
 def weights_argument(weights: Any, dtype: str) -> tuple[Any, int]:
     """Weights for a kernel, and its macro ``WEIGHTS``: how many go by value, 0 if they lie on the device."""
-    on_host = isinstance(weights, np.ndarray)
-    cast = weights.astype(dtype, order="C", copy=False)
     capacity = WEIGHTS_BYTES // ITEMSIZE[dtype]
-    if on_host and cast.size <= capacity:
-        return by_value(cast, capacity), capacity
+    on_host = isinstance(weights, np.ndarray)
+    if on_host and weights.size <= capacity:
+        return by_value(weights, capacity, dtype), capacity
+    cast = weights.astype(dtype, order="C", copy=False)
     return (current().upload(cast) if on_host else cast), 0
 
 

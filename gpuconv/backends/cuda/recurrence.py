@@ -7,11 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.cuda.launch import MAX_THREADS, Axis, Kinds, Launch, by_value, ceil_div, element_strides
+from gpuconv.backends.cuda.launch import (
+    MAX_THREADS,
+    Axis,
+    Kinds,
+    Launch,
+    by_value,
+    ceil_div,
+    element_strides,
+    struct_of,
+)
 from gpuconv.backends.cuda.runtime import current, empty_like_ordered, readable
-from gpuconv.backends.cuda.tridiagonal import DTYPES, layout
+from gpuconv.backends.cuda.tridiagonal import DTYPES, in_dtype, layout, strides_of
 from gpuconv.backends.generic.recurrence import RecurrenceProblem, result_dtype, transitions
-from gpuconv.core.dtypes import ITEMSIZE, real_of
+from gpuconv.core.dtypes import ITEMSIZE, is_complex, real_of
+from gpuconv.core.namespace import dtype_name
 
 # Outputs fed back, as there are binaries: coefficients of zero make up for what is missing.
 ORDERS = (1, 2, 4, 8, 16)
@@ -37,10 +47,10 @@ def why_not(problem: RecurrenceProblem) -> str | None:
 def linear_recurrence(x: Any, feedback: np.ndarray, axis: int, initial: Any = None) -> Any:
     """``y[n] = x[n] - sum_k feedback[k - 1] y[n - k]`` along `axis`, a negative number."""
     runtime = current()
-    total = result_dtype(x.dtype.name, feedback)
+    total = result_dtype(dtype_name(x.dtype), feedback)
     weight = total if feedback.dtype.kind == "c" else real_of(total)
-    x = readable(x.astype(total, copy=False))
-    begun = x if initial is None else readable(initial.astype(total, copy=False))
+    x = readable(in_dtype(x, total))
+    begun = x if initial is None else readable(in_dtype(initial, total))
     y = empty_like_ordered(x, x.shape, total)
     if y.size == 0:
         return y
@@ -68,10 +78,10 @@ def _launches(
     lines = high.count * low.count * inner.count
     length, segments = segment_plan(filtered.count, lines, current().device().multiprocessors)
     total = lines * segments
-    struct = _segments(filtered.count, length, segments, low.count, inner.count, total)
-    weights = by_value((-padded).astype(kinds.weight), order)
-    of_x, of_begun, of_y = (_strides(axes, array) for array in range(3))
-    carried, factor = (np.result_type(each, np.float64).name for each in (kinds.sum, kinds.weight))
+    struct = struct_of((filtered.count, length, segments, low.count, inner.count, total))
+    weights = by_value(-padded, order, kinds.weight)
+    of_x, of_begun, of_y = strides_of(axes)
+    carried, factor = ("complex128" if is_complex(each) else "float64" for each in (kinds.sum, kinds.weight))
     defines = (*kinds.defines(), ("WEIGHTS", str(order)), ("CARRIED", carried), ("FACTOR", factor))
     blocks = ceil_div(total, RUN_THREADS)
     if segments == 1:
@@ -81,23 +91,21 @@ def _launches(
         return [Launch("recurrence.cu", "run_segments", defines, blocks, RUN_THREADS, 0, arguments)]
     states = current().empty((order, total), carried)
     chunk, threads = carry_plan(segments, order * ITEMSIZE[carried])
-    key = padded.tobytes(), padded.dtype.str
+    key = padded.tobytes(), padded.dtype
     matrices = current().upload(carrying_matrices(*key, factor, length, chunk, threads))
     shared = 2 * order * ITEMSIZE[carried] * threads
     ending = (x, begun, states, weights, np.int32(given), struct, of_x, of_begun)
     running = (x, begun, states, y, weights, np.int32(given), struct, of_x, of_begun, of_y)
+    carrying = (matrices, states, np.int64(chunk), struct)
+    of_each = (
+        ("end_segments", blocks, RUN_THREADS, 0, ending),
+        ("carry_segments", lines, threads, shared, carrying),
+        ("run_segments", blocks, RUN_THREADS, 0, running),
+    )
+    kernels = tuple(kernel for kernel, *_ in of_each)
     return [
-        Launch("recurrence.cu", "end_segments", defines, blocks, RUN_THREADS, 0, ending),
-        Launch(
-            "recurrence.cu",
-            "carry_segments",
-            defines,
-            lines,
-            threads,
-            shared,
-            (matrices, states, np.int64(chunk), struct),
-        ),
-        Launch("recurrence.cu", "run_segments", defines, blocks, RUN_THREADS, 0, running),
+        Launch("recurrence.cu", kernel, defines, count, width, bytes_, arguments, kernels)
+        for kernel, count, width, bytes_, arguments in of_each
     ]
 
 
@@ -117,22 +125,10 @@ def carry_plan(segments: int, state_bytes: int) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=64)
-def carrying_matrices(feedback: bytes, dtype: str, factor: str, length: int, chunk: int, threads: int) -> np.ndarray:
+def carrying_matrices(
+    feedback: bytes, dtype: np.dtype, factor: str, length: int, chunk: int, threads: int
+) -> np.ndarray:
     """What takes a state, the newest output first, across a segment and across 1, 2, 4, ... chunks of a thread each."""
     coefficients = np.frombuffer(feedback, dtype)
     across = transitions(coefficients, length, 1), transitions(coefficients, length * chunk, (threads - 1).bit_length())
     return np.concatenate(across)[:, ::-1, ::-1].astype(factor)
-
-
-def _segments(*numbers: int) -> np.ndarray:
-    """The struct ``Segments``."""
-    struct = np.zeros(1, [(name, np.int64) for name in ("count", "length", "segments", "low", "inside", "total")])
-    struct[0] = numbers
-    return struct
-
-
-def _strides(axes: tuple[Axis, Axis, Axis, Axis], array: int) -> np.ndarray:
-    """The struct ``Strides`` of one array."""
-    struct = np.zeros(1, [(name, np.int64) for name in ("high", "low", "axis", "inner")])
-    struct[0] = tuple(axis.strides[array] for axis in axes)
-    return struct

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from gpuconv.backends.byte_cache import ByteCache
 from gpuconv.backends.cuda import compile
 from gpuconv.backends.cuda.launch import Launch, memory_order
 
@@ -59,16 +60,11 @@ class CupyRuntime:
     def upload(self, host: np.ndarray) -> Any:
         # Kept, since no copy from the host may be captured into a graph; one for each stream, which orders its use.
         cupy = _cupy()
+        if host.nbytes > KEPT_BYTES:
+            return cupy.asarray(host)
         place = cupy.cuda.runtime.getDevice(), cupy.cuda.get_current_stream().ptr
         key = (*place, host.dtype.str, host.shape, host.tobytes())
-        found = _uploads.get(key)
-        if found is None:
-            found = cupy.asarray(host)
-            if host.nbytes <= KEPT_BYTES:
-                while len(_uploads) >= KEPT:
-                    _uploads.pop(next(iter(_uploads), key), None)
-                _uploads[key] = found
-        return found
+        return _uploads.get(key, lambda: cupy.asarray(host), lambda kept: max(kept.nbytes, ALLOCATION_BYTES))
 
     def contiguous(self, x: Any) -> Any:
         return _cupy().array(x, order="C", copy=True)
@@ -77,16 +73,27 @@ class CupyRuntime:
         return int(x.data.ptr)
 
     def launch(self, launch: Launch) -> None:
-        function = compile.function(launch.source, launch.kernel, launch.defines)
+        function = compile.function(launch.source, launch.kernel, launch.defines, launch.together)
         function((launch.blocks,), (launch.threads,), launch.arguments, shared_mem=launch.shared)
 
     def device(self) -> Device:
         return _device(_cupy().cuda.runtime.getDevice())
 
 
-# What `upload` keeps: so many arrays of at most so many bytes.
-KEPT, KEPT_BYTES = 32, 2**20
-_uploads: dict[tuple[Any, ...], Any] = {}
+# What `upload` keeps: arrays of at most so many bytes, of which telling whether they are the same ones takes as long as
+# uploading them; and of all together the ones used last.
+KEPT_BYTES, ALL_KEPT_BYTES = 2**20, 2**25
+# CuPy's pool gives no less.
+ALLOCATION_BYTES = 512
+
+
+class UploadCache(ByteCache):
+    """Host values on devices, by values, device and stream."""
+
+    _content = "uploads"
+
+
+_uploads = UploadCache(ALL_KEPT_BYTES)
 
 
 @functools.cache
@@ -127,9 +134,14 @@ def readable(x: Any) -> Any:
     """`x`, or a copy where its address or strides are no multiple of its elements: fields of records, odd views."""
     itemsize = x.dtype.itemsize
     runtime = current()
-    if runtime.address(x) % itemsize or any(stride % itemsize for stride in x.strides):
+    if runtime.address(x) % itemsize or not _in_elements(x.strides, itemsize):
         return runtime.contiguous(x)
     return x
+
+
+@functools.lru_cache(maxsize=4096)
+def _in_elements(strides: tuple[int, ...], itemsize: int) -> bool:
+    return not any(stride % itemsize for stride in strides)
 
 
 def empty_like_ordered(x: Any, shape: Sequence[int], dtype: str) -> Any:

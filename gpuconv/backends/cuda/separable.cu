@@ -14,10 +14,12 @@
 // NaN would come out of that.
 //
 // Several kernels share the read: up to three lists of taps along the fast axis, the lines, and up to three along the slow
-// one, each on one of the lines. With SUMMED their results are added up in y0; with ADDS `before` is added to that, too.
+// one, each on one of the lines. Where `summed`, results are added up in y0, and `before`, if there is one, to that: what
+// a column adds to is in the same registers either way.
 #include "numbers.cuh"
 #include "boundary.cuh"
 #include "weights.cuh"
+#include "copies.cuh"
 
 #ifndef BOUNDARY_SLOW
 #define BOUNDARY_SLOW NEAREST
@@ -27,12 +29,6 @@
 #endif
 #ifndef WIDTH
 #define WIDTH 128
-#endif
-#ifndef SUMMED
-#define SUMMED 0
-#endif
-#ifndef ADDS
-#define ADDS 0
 #endif
 
 constexpr int ROWS = 8;
@@ -47,7 +43,7 @@ struct Program {
     Part lines[3];
     Part columns[3];
     int32 line_of[3];
-    int32 line_count, output_count;
+    int32 line_count, output_count, summed;
 };
 // Up to four axes beside the two, the fastest first: positions, and strides in x and in y.
 struct Batch {
@@ -66,14 +62,14 @@ template <class Value> struct alignas(16) Four {
     Value at[PIECE];
 };
 
-// COUNT neighbouring sums: total[i] = sum over j of weights[j] get(i + j). `get` is asked for no more than two COUNTs
+// COUNT neighbouring sums: total[i] += sum over j of weights[j] get(i + j). `get` is asked for no more than two COUNTs
 // beyond the taps; what it gives there is not used.
 template <int COUNT, class Value, class Get>
 __device__ inline void correlate(Sum (&total)[COUNT], const Part& part, const Weights& weights, const Get& get) {
     Value window[2 * COUNT];
     Sum partial[COUNT];
     get(window, 0);
-    for (int i = 0; i < COUNT; i++) total[i] = partial[i] = zero<Sum>();
+    for (int i = 0; i < COUNT; i++) partial[i] = zero<Sum>();
     int summed = 0;
     for (int j = 0; j < part.taps; j += COUNT) {
         get(window + COUNT, j + COUNT);
@@ -137,11 +133,11 @@ __device__ inline void load_row(Sample* row, const Storage* x, int64 line, int64
     const Storage* from = x + source * slow.from;
     if (all_inside(column, (int64)loaded, fast.size)) {
         from += column * fast.from;
-        for (int i = threadIdx.x; i < loaded; i += WIDTH) {
-            const Sample sample = load(from + i * fast.from);
-            row[i] = sample;
-        }
+        // The rows of a step are under way together where they are copied asynchronously.
+#pragma unroll 1
+        for (int i = threadIdx.x; i < loaded; i += WIDTH) copy_sample(row + i, from + i * fast.from);
     } else {
+#pragma unroll 1
         for (int i = threadIdx.x; i < loaded; i += WIDTH) {
             const Sample sample = sample_at<BOUNDARY_FAST>(from, fast.from, column + i, fast.size, fill);
             row[i] = sample;
@@ -159,19 +155,14 @@ __device__ inline void sum_rows(Sum* ring, const Sample* rows, int pitch, int lo
         for (int line = 0; line < program.line_count; line++) {
             const Part& part = program.lines[line];
             Four<Sum> four;
+            for (int i = 0; i < PIECE; i++) four.at[i] = zero<Sum>();
             correlate<PIECE, Sample>(four.at, part, weights, AlongRow{rows + row * pitch, start + part.shift, loaded});
             *(Four<Sum>*)(ring + ((line * slots + slot) * WIDTH + start)) = four;
         }
     }
 }
 
-#if ADDS
-#define BEFORE_PARAMETER const Sum *before,
-#else
-#define BEFORE_PARAMETER
-#endif
-
-extern "C" __global__ void separable(const Storage* x, BEFORE_PARAMETER Result* y0, Result* y1, Result* y2,
+extern "C" __global__ void separable(const Storage* x, const Sum* before, Result* y0, Result* y1, Result* y2,
                                      WEIGHTS_PARAMETER, Sample fill, const __grid_constant__ Program program,
                                      const __grid_constant__ Batch batch, const __grid_constant__ Axis slow,
                                      const __grid_constant__ Axis fast, const __grid_constant__ Cut cut,
@@ -203,6 +194,7 @@ extern "C" __global__ void separable(const Storage* x, BEFORE_PARAMETER Result* 
         const int fresh = (int)smaller((int64)ROWS, extended - done);
         for (int row = 0; row < fresh; row++)
             load_row(rows + row * loaded, x, slow.first + top + done + row, fast.first + column, loaded, slow, fast, fill);
+        await_copies();
         __syncthreads();
         sum_rows(ring, rows, loaded, loaded, slot, slots, fresh, program, weights);
         __syncthreads();
@@ -216,25 +208,20 @@ extern "C" __global__ void separable(const Storage* x, BEFORE_PARAMETER Result* 
         Sum sums[ROWS];
         for (int output = 0; output < program.output_count; output++) {
             const Part& part = program.columns[output];
-            Sum results[ROWS];
+            if (!program.summed || output == 0)
+                for (int i = 0; i < ROWS; i++) sums[i] = zero<Sum>();
             int oldest = slot + part.shift;
             if (oldest >= slots) oldest -= slots;
             const Sum* of_line = ring + program.line_of[output] * slots * WIDTH + threadIdx.x;
-            correlate<ROWS, Sum>(results, part, weights,
+            correlate<ROWS, Sum>(sums, part, weights,
                                  DownColumn{of_line, oldest, slots, lowest - part.shift, highest - part.shift});
-            for (int i = 0; i < ROWS; i++) {
-                if (SUMMED && output) sums[i] = add(sums[i], results[i]);
-                else sums[i] = results[i];
-            }
-            if (SUMMED && output + 1 < program.output_count) continue;
+            if (program.summed && output + 1 < program.output_count) continue;
 #pragma unroll
             for (int i = 0; i < ROWS; i++) {
                 if (i < lowest || first + i >= height) continue;
                 int64 at = to + (first + i) * slow.to;
-#if ADDS
-                sums[i] = add(sums[i], before[at]);
-#endif
-                store((SUMMED || output == 0 ? y0 : output == 1 ? y1 : y2) + at, sums[i]);
+                if (before) sums[i] = add(sums[i], before[at]);
+                store((program.summed || output == 0 ? y0 : output == 1 ? y1 : y2) + at, sums[i]);
             }
         }
     }

@@ -12,7 +12,7 @@ import numpy as np
 from gpuconv.backends.byte_cache import ByteCache
 from gpuconv.backends.cuda import cufft, fourier_launches, runtime
 from gpuconv.backends.cuda.cufft import Block
-from gpuconv.backends.cuda.fourier_launches import Box, Memory, Outside, Tiles
+from gpuconv.backends.cuda.fourier_launches import Box, Memory, Module, Outside, Tiles
 from gpuconv.backends.cuda.launch import ceil_div
 from gpuconv.core.boundary import Span
 from gpuconv.core.dtypes import complex_of, is_complex, is_integer, real_of
@@ -53,14 +53,17 @@ class SpectrumCache(ByteCache):
 spectrum_cache = SpectrumCache(2**28)
 
 
-def spectrum_of(kernel: Any, block: Block, marked: bool) -> Spectrum:
-    """The spectrum of `kernel`, in correlation order with the axes of the block; from the cache if it is at hand."""
+def spectrum_of(kernel: Any, block: Block, marked: bool, module: Module) -> Spectrum:
+    """The spectrum of `kernel`, in correlation order with the axes of the block; from the cache if it is at hand.
+
+    `module` is that of the images, which makes the spectrum, too, if it is of the same types.
+    """
     block = block.with_entries(1)
     if type(kernel) is not np.ndarray:
-        return _of_device(kernel, block, marked)
+        return _of_device(kernel, block, marked, module)
     owner = cufft.current().owner()
     key = (owner, kernel.tobytes(), kernel.shape, dtype_name(kernel.dtype), block.lengths, block.dtype, marked)
-    return spectrum_cache.get(key, lambda: _of_host(kernel, block, marked), lambda spectrum: spectrum.bytes)
+    return spectrum_cache.get(key, lambda: _of_host(kernel, block, marked, module), lambda spectrum: spectrum.bytes)
 
 
 def normalized(kernel: np.ndarray, dtype: str) -> tuple[np.ndarray, int]:
@@ -82,27 +85,29 @@ def normalized(kernel: np.ndarray, dtype: str) -> tuple[np.ndarray, int]:
         return scaled.astype(name), exponent
 
 
-def _of_host(kernel: np.ndarray, block: Block, marked: bool) -> Spectrum:
+def _of_host(kernel: np.ndarray, block: Block, marked: bool, module: Module) -> Spectrum:
     values, exponent = normalized(kernel, block.dtype)
     upload = runtime.current().upload
     parts = [upload(np.ascontiguousarray(np.flip(part))) for part in _parts(values, block)]
     support = upload(fourier_launches.host_support(kernel)) if marked else None
-    return Spectrum(_transformed(parts, block, None), exponent, None, support, len(parts) * block.bytes)
+    module = _module(parts[0], block, module, fourier_launches.OF_HOST_KERNEL)
+    return Spectrum(_transformed(parts, block, None, module), exponent, None, support, len(parts) * block.bytes)
 
 
-def _of_device(kernel: Any, block: Block, marked: bool) -> Spectrum:
+def _of_device(kernel: Any, block: Block, marked: bool, module: Module) -> Spectrum:
     """Nothing is read back: how large the weights are, the device finds out."""
     execution = runtime.current()
     reverse = (slice(None, None, -1),) * kernel.ndim
     parts = [runtime.readable(part[reverse]) for part in _parts(kernel, block)]
     flag = execution.empty((1,), "uint32")
-    execution.launch(fourier_launches.clear(flag, _types(parts[0], block)))
+    module = _module(parts[0], block, module, fourier_launches.OF_DEVICE_KERNEL)
+    execution.launch(fourier_launches.clear(flag, module))
     support = None
     if marked:
         support = execution.empty((prod(kernel.shape[:-1]) * ceil_div(kernel.shape[-1], 32),), "uint32")
         kernel = runtime.readable(kernel)
         execution.launch(fourier_launches.pack(kernel, support, _kernel_layout(kernel, block)))
-    return Spectrum(_transformed(parts, block, flag), 0, flag, support, len(parts) * block.bytes)
+    return Spectrum(_transformed(parts, block, flag, module), 0, flag, support, len(parts) * block.bytes)
 
 
 def _parts(kernel: Any, block: Block) -> tuple[Any, ...]:
@@ -111,9 +116,10 @@ def _parts(kernel: Any, block: Block) -> tuple[Any, ...]:
     return (kernel,)
 
 
-def _types(kernel: Any, block: Block) -> tuple[tuple[str, str], ...]:
-    """Those of the images that are mostly met, so that what is compiled for them serves the kernel, too."""
-    return fourier_launches.types(dtype_name(kernel.dtype), block.dtype, block.dtype)
+def _module(kernel: Any, block: Block, images: Module, kernels: tuple[str, ...]) -> Module:
+    """The types are those of the images that are mostly met, so that what is compiled for them serves the kernel."""
+    own = Module.of(dtype_name(kernel.dtype), block.dtype, block.dtype, kernels)
+    return images if images.types == own.types and set(kernels) <= set(images.kernels) else own
 
 
 def _kernel_layout(kernel: Any, block: Block) -> np.ndarray:
@@ -122,7 +128,7 @@ def _kernel_layout(kernel: Any, block: Block) -> np.ndarray:
     return fourier_launches.layout(block, Outside.of_kernel(kernel), box, spans, Tiles())
 
 
-def _transformed(parts: Sequence[Any], block: Block, flag: Any) -> tuple[Any, ...]:
+def _transformed(parts: Sequence[Any], block: Block, flag: Any, module: Module) -> tuple[Any, ...]:
     """Spectra of weights on the device. Where there is a flag, it is raised for large ones, and all are scaled."""
     execution = runtime.current()
     unused = execution.empty((1,), "uint32") if flag is None else flag
@@ -130,7 +136,7 @@ def _transformed(parts: Sequence[Any], block: Block, flag: Any) -> tuple[Any, ..
     zero = np.dtype(block.dtype).type(0)
     spectra = [execution.empty((1, block.frequencies), complex_of(block.dtype)) for _ in parts]
     works = [
-        (Memory(_types(part, block), each, each, unused, unused, unused), _kernel_layout(part, block))
+        (Memory.around(module, each, each, block.dtype, unused, unused, unused), _kernel_layout(part, block))
         for each, part in zip(spectra, parts, strict=True)
     ]
     for part, (memory, at) in zip(parts, works, strict=True):

@@ -7,15 +7,21 @@
 #ifndef ENTERS
 #define ENTERS 0
 #endif
-#ifndef BOUNDARY_PLANES
-#define BOUNDARY_PLANES NEAREST
-#endif
 
 constexpr int GROUPS = 4;  // of HIGH rows in a block, at most
 
-// A neighbour on an axis of `size` cells; a closed end is the cell itself.
-template <int boundary> __device__ inline int64 neighbour(int64 position, int64 size) {
-    return source_index<boundary>(position, size);
+// The cell that is seen before the first one and behind the last one: itself at a closed end, the other end around a
+// periodic axis. As arguments they cost what constants would, and one binary serves all.
+struct Ends {
+    int64 before, behind;
+};
+struct AllEnds {
+    Ends planes, rows, columns;
+};
+
+// A neighbour on an axis of `size` cells.
+__device__ inline int64 neighbour(int64 position, int64 size, const Ends& ends) {
+    return position < 0 ? ends.before : position >= size ? ends.behind : position;
 }
 
 extern "C" __global__ void __launch_bounds__(WIDE* GROUPS, 2)
@@ -24,8 +30,8 @@ extern "C" __global__ void __launch_bounds__(WIDE* GROUPS, 2)
             const Sum* supply, const Weight* exchange, const __grid_constant__ Strides of_supply,
             const __grid_constant__ Strides of_exchange,
 #endif
-            Weight length, const __grid_constant__ Sizes sizes, int64 first_block, int64 row_blocks,
-            int64 column_blocks, int32 groups, int32 rate_only) {
+            Weight length, const __grid_constant__ Sizes sizes, const __grid_constant__ AllEnds ends, int64 first_block,
+            int64 row_blocks, int64 column_blocks, int32 groups, int32 rate_only) {
     int64 block = first_block + blockIdx.x;
     const int64 column = block % column_blocks * WIDE + threadIdx.x % WIDE;
     block /= column_blocks;
@@ -37,14 +43,14 @@ extern "C" __global__ void __launch_bounds__(WIDE* GROUPS, 2)
     const int64 in_plane = sizes.rows * sizes.columns;
     const int64 origin = (field * sizes.planes + plane) * in_plane;
     const Storage* image = u + origin;
-    const int64 left = neighbour<BOUNDARY_COLUMNS>(column - 1, sizes.columns);
-    const int64 right = neighbour<BOUNDARY_COLUMNS>(column + 1, sizes.columns);
+    const int64 left = neighbour(column - 1, sizes.columns, ends.columns);
+    const int64 right = neighbour(column + 1, sizes.columns, ends.columns);
 #if AXES > 2
-    const int64 nearer = (neighbour<BOUNDARY_PLANES>(plane - 1, sizes.planes) - plane) * in_plane;
-    const int64 farther = (neighbour<BOUNDARY_PLANES>(plane + 1, sizes.planes) - plane) * in_plane;
+    const int64 nearer = (neighbour(plane - 1, sizes.planes, ends.planes) - plane) * in_plane;
+    const int64 farther = (neighbour(plane + 1, sizes.planes, ends.planes) - plane) * in_plane;
 #endif
 #if AXES > 1
-    Sum above = image[neighbour<BOUNDARY_ROWS>(top - 1, sizes.rows) * sizes.columns + column];
+    Sum above = image[neighbour(top - 1, sizes.rows, ends.rows) * sizes.columns + column];
     Sum below = image[top * sizes.columns + column];
 #endif
     const int64 stop = smaller(top + HIGH, sizes.rows);
@@ -52,7 +58,7 @@ extern "C" __global__ void __launch_bounds__(WIDE* GROUPS, 2)
         const int64 at = row * sizes.columns;
 #if AXES > 1
         const Sum cell = below;
-        below = image[neighbour<BOUNDARY_ROWS>(row + 1, sizes.rows) * sizes.columns + column];
+        below = image[neighbour(row + 1, sizes.rows, ends.rows) * sizes.columns + column];
 #else
         const Sum cell = image[at + column];
 #endif

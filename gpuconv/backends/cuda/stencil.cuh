@@ -8,7 +8,6 @@
 #pragma once
 
 #include "numbers.cuh"
-#include "boundary.cuh"
 #include "weights.cuh"
 
 #ifndef AXES
@@ -16,12 +15,6 @@
 #endif
 #ifndef VARYING
 #define VARYING 0
-#endif
-#ifndef BOUNDARY_ROWS
-#define BOUNDARY_ROWS NEAREST
-#endif
-#ifndef BOUNDARY_COLUMNS
-#define BOUNDARY_COLUMNS NEAREST
 #endif
 
 constexpr int WIDE = 64;  // columns of a block

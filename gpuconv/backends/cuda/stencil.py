@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.cuda.launch import MAX_BLOCKS, Launch, by_value, ceil_div, element_strides
+from gpuconv.backends.cuda.launch import MAX_BLOCKS, Launch, by_value, ceil_div, strides_in_order, struct_of
 from gpuconv.backends.cuda.runtime import current
-from gpuconv.backends.generic.stencil import AxisFluxes, FluxOperator, StepsProblem, along
+from gpuconv.backends.generic.stencil import CLOSED, AxisFluxes, FluxOperator, StepsProblem, along
 from gpuconv.core.dtypes import ITEMSIZE, real_of
-from gpuconv.core.namespace import home_of
+from gpuconv.core.namespace import dtype_name, home_of
 
 # Of stencil.cu.
 WIDE, HIGH, GROUPS = 64, 8, 4
@@ -22,7 +22,7 @@ WIDE, HIGH, GROUPS = 64, 8, 4
 # steps instead of eight. Tiles of 64 x 64 cells of four bytes, or of half the rows of eight bytes, twice in 48 KB.
 FUSED = 4
 TALL = {4: 64, 8: 32}
-NAMES = ("columns", "rows", "planes")
+NAMES = ("COLUMNS", "ROWS")
 
 Defines = tuple[tuple[str, str], ...]
 
@@ -45,14 +45,14 @@ def diffuse_steps(u: Any, operator: FluxOperator, lengths: Sequence[float]) -> A
     """``u = u + length * diffusion_rate(u)`` for one length after the other."""
     if not lengths or 0 in u.shape:
         return u
-    steps = _Steps.of(u, operator)
+    steps = _steps_of(u, operator)
     source = _contiguous(u)
     buffers: list[Any] = []
     done = 0
     while done < len(lengths):
         count = min(len(lengths) - done, FUSED) if steps.fuses else 1
         # The third sweep may write over the result of the first.
-        target = buffers.pop(0) if len(buffers) == 2 else current().empty(u.shape, u.dtype.name)
+        target = buffers.pop(0) if len(buffers) == 2 else current().empty(u.shape, steps.dtype)
         buffers.append(target)
         if count > 1:
             steps.advance_fused(source, target, lengths[done : done + count])
@@ -64,19 +64,21 @@ def diffuse_steps(u: Any, operator: FluxOperator, lengths: Sequence[float]) -> A
 
 def diffusion_rate(u: Any, operator: FluxOperator) -> Any:
     """``sum over axes of inverse_volume * (what enters each cell) + source``, of the shape of u."""
-    result = current().empty(u.shape, u.dtype.name)
+    result = current().empty(u.shape, dtype_name(u.dtype))
     if 0 not in u.shape:
-        _Steps.of(u, operator).advance(_contiguous(u), result, None)
+        _steps_of(u, operator).advance(_contiguous(u), result, None)
     return result
 
 
 def _contiguous(u: Any) -> Any:
-    expected = np.cumprod([1, *u.shape[:0:-1]])[::-1] if u.ndim else ()
-    return (
-        u
-        if element_strides(u) == tuple(expected) and current().address(u) % u.dtype.itemsize == 0
-        else current().contiguous(u)
-    )
+    expected = _strides_without_gaps(tuple(u.shape), u.dtype.itemsize)
+    aligned = u.strides == expected and current().address(u) % u.dtype.itemsize == 0
+    return u if aligned else current().contiguous(u)
+
+
+@lru_cache(maxsize=1024)
+def _strides_without_gaps(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    return tuple(stride * itemsize for stride in strides_in_order(shape, range(len(shape))))
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,30 @@ class _Coefficient:
 
 
 @dataclass(frozen=True)
+class _Grid:
+    """Blocks of each launch, with the arguments that say which they are, and threads of a block."""
+
+    launches: tuple[tuple[int, tuple[Any, ...]], ...]
+    threads: int
+
+    @classmethod
+    def of(cls, images: int, row_blocks: int, column_blocks: int, threads: int) -> _Grid:
+        blocks = images * row_blocks * column_blocks
+        launches = (
+            (min(blocks - first, MAX_BLOCKS), tuple(np.int64(each) for each in (first, row_blocks, column_blocks)))
+            for first in range(0, blocks, MAX_BLOCKS)
+        )
+        return cls(tuple(launches), threads)
+
+
+@dataclass(frozen=True)
 class _Steps:
     """One operator made ready. `sizes` are fields, planes, rows and columns; arguments come columns first.
 
     Attributes
     ----------
+    periodic : tuple of bool
+        Columns first.
     conductances : tuple
         Arguments of a kernel: numbers, or arrays and then their strides.
     entering : tuple
@@ -101,80 +122,119 @@ class _Steps:
 
     dtype: str
     sizes: tuple[int, ...]
-    defines: Defines
+    periodic: tuple[bool, ...]
+    varying: bool
     conductances: tuple[Any, ...]
     entering: tuple[Any, ...]
 
-    @classmethod
-    def of(cls, u: Any, operator: FluxOperator) -> _Steps:
-        axes = len(operator.axes)
-        cells = u.shape[u.ndim - axes :]
-        sizes = _places(prod(u.shape[: u.ndim - axes]), cells)
-        layout = _Layout(u.shape, axes, real_of(u.dtype.name))
-        parts = sorted(operator.axes, key=lambda part: -part.axis)
-        pairs = [_conductances(part, layout) for part in parts]
-        varying = any(isinstance(pair, tuple) for pair in pairs)
-        if varying:
-            both = [pair if isinstance(pair, tuple) else (layout.coefficient(pair),) * 2 for pair in pairs]
-            # A pair has one set of strides: arrays of the same shape.
-            arrays = [array.array for pair in both for array in pair]
-            conductances = (*arrays, *(pair[0].strides for pair in both))
-        else:
-            conductances = tuple(np.dtype(layout.real).type(pair) for pair in pairs)
-        entering = _entering(u, operator, layout)
-        dtype = u.dtype.name
-        defines = (
-            *((name, dtype) for name in ("STORAGE", "SAMPLE", "SUM", "RESULT")),
-            ("WEIGHT", layout.real),
-            ("AXES", str(axes)),
-            ("VARYING", str(int(varying))),
-            *((f"BOUNDARY_{name.upper()}", "WRAP" if part.periodic else "NEAREST") for name, part in zip(NAMES, parts)),
-            ("WEIGHTS", str(FUSED)),
-        )
-        return cls(dtype, sizes, defines, conductances, entering)  # type: ignore[arg-type]
-
     @property
     def fuses(self) -> bool:
-        return ("AXES", "2") in self.defines and not self.entering and ITEMSIZE[self.dtype] in TALL
+        return len(self.periodic) == 2 and not self.entering and ITEMSIZE[self.dtype] in TALL
+
+    @cached_property
+    def real(self) -> type[np.generic]:
+        return np.dtype(real_of(self.dtype)).type
+
+    @cached_property
+    def defines(self) -> Defines:
+        """Those of both kernels."""
+        return (
+            *((name, self.dtype) for name in ("STORAGE", "SAMPLE", "SUM", "RESULT")),
+            ("WEIGHT", real_of(self.dtype)),
+            ("AXES", str(len(self.periodic))),
+            ("VARYING", str(int(self.varying))),
+            ("WEIGHTS", str(FUSED)),
+        )
+
+    @cached_property
+    def single(self) -> tuple[Defines, _Grid, tuple[Any, ...], int]:
+        """Of ``advance``: defines, grid, how the cells lie, rows of eight in a block."""
+        groups = GROUPS if self.sizes[2] > HIGH else 1
+        blocks = ceil_div(self.sizes[2], HIGH * groups), ceil_div(self.sizes[3], WIDE)
+        ends: list[int] = []
+        for axis, size in enumerate(self.sizes[1:]):
+            around = self.periodic[2 - axis] if 2 - axis < len(self.periodic) else False
+            ends += [size - 1, 0] if around else [0, size - 1]
+        grid = _Grid.of(self.sizes[0] * self.sizes[1], *blocks, WIDE * groups)
+        defines = (*self.defines, ("ENTERS", str(int(bool(self.entering)))))
+        return defines, grid, (struct_of(self.sizes), struct_of(tuple(ends))), groups
+
+    @cached_property
+    def several(self) -> tuple[Defines, int]:
+        """Of ``advance_fused``: defines, rows of a tile."""
+        tall = TALL[ITEMSIZE[self.dtype]]
+        ends = ((f"BOUNDARY_{name}", "WRAP" if around else "NEAREST") for name, around in zip(NAMES, self.periodic))
+        return (*self.defines, *ends, ("TALL", str(tall))), tall
 
     def advance(self, source: Any, target: Any, length: float | None) -> None:
         """One step, or the rate where no length is given."""
-        groups = GROUPS if self.sizes[2] > HIGH else 1
-        row_blocks, column_blocks = ceil_div(self.sizes[2], HIGH * groups), ceil_div(self.sizes[3], WIDE)
-        blocks = self.sizes[0] * self.sizes[1] * row_blocks * column_blocks
-        real = np.dtype(real_of(self.dtype))
-        defines = (*self.defines, ("ENTERS", str(int(bool(self.entering)))))
-        head = (source, target, *self.conductances, *self.entering, real.type(0 if length is None else length))
-        tail = (np.int32(groups), np.int32(length is None))
-        self._launch("advance", defines, WIDE * groups, head, blocks, (row_blocks, column_blocks), tail)
+        defines, grid, geometry, groups = self.single
+        head = (source, target, *self.conductances, *self.entering, self.real(length or 0), *geometry)
+        tail = np.int32(groups), np.int32(length is None)
+        for blocks, numbers in grid.launches:
+            arguments = (*head, *numbers, *tail)
+            current().launch(Launch("stencil.cu", "advance", defines, blocks, grid.threads, 0, arguments))
 
     def advance_fused(self, source: Any, target: Any, lengths: Sequence[float]) -> None:
         """A few steps of images."""
-        tall = TALL[ITEMSIZE[self.dtype]]
-        inner = [size - 2 * len(lengths) for size in (tall, WIDE)]
-        row_blocks, column_blocks = (ceil_div(size, step) for size, step in zip(self.sizes[2:], inner))
-        by = by_value(np.array(lengths, real_of(self.dtype)), FUSED)
-        defines = (*self.defines, ("TALL", str(tall)))
-        head = (source, target, *self.conductances, by)
-        blocks = self.sizes[0] * row_blocks * column_blocks
-        tail = (np.int32(len(lengths)),)
-        self._launch("advance_fused", defines, WIDE * tall // HIGH, head, blocks, (row_blocks, column_blocks), tail)
+        defines, tall = self.several
+        grid = _fused_grid(self.sizes, len(lengths), tall)
+        by = by_value(np.array(lengths, self.real), FUSED)
+        head = (source, target, *self.conductances, by, struct_of(self.sizes))
+        for blocks, numbers in grid.launches:
+            arguments = (*head, *numbers, np.int32(len(lengths)))
+            current().launch(Launch("stencil_fused.cu", "advance_fused", defines, blocks, grid.threads, 0, arguments))
 
-    def _launch(
-        self,
-        kernel: str,
-        defines: Defines,
-        threads: int,
-        head: tuple[Any, ...],
-        blocks: int,
-        grid: tuple[int, int],
-        tail: tuple[Any, ...],
-    ) -> None:
-        source = "stencil_fused.cu" if kernel == "advance_fused" else "stencil.cu"
-        for first in range(0, blocks, MAX_BLOCKS):
-            arguments = (*head, _struct(self.sizes), *(np.int64(number) for number in (first, *grid)), *tail)
-            count = min(blocks - first, MAX_BLOCKS)
-            current().launch(Launch(source, kernel, defines, count, threads, 0, arguments))
+
+@lru_cache(maxsize=1024)
+def _fused_grid(sizes: tuple[int, ...], steps: int, tall: int) -> _Grid:
+    row_blocks, column_blocks = (ceil_div(size, tile - 2 * steps) for size, tile in zip(sizes[2:], (tall, WIDE)))
+    return _Grid.of(sizes[0], row_blocks, column_blocks, WIDE * tall // HIGH)
+
+
+def _steps_of(u: Any, operator: FluxOperator) -> _Steps:
+    """The operator made ready for arrays like u."""
+    dtype = dtype_name(u.dtype)
+    parts = operator.axes
+    if operator.source is None and all(
+        _is_closed(part.low) and _is_closed(part.high) and _is_number(part.forward) and _is_number(part.inverse_volume)
+        for part in parts
+    ):
+        facts = tuple((part.axis, part.periodic, part.forward, part.inverse_volume) for part in parts)
+        return _steps_of_numbers(u.shape, dtype, facts)
+    axes = len(parts)
+    sizes = _places(prod(u.shape[: u.ndim - axes]), u.shape[u.ndim - axes :])
+    layout = _Layout(u.shape, axes, real_of(dtype))
+    parts = tuple(sorted(parts, key=lambda part: -part.axis))
+    pairs = [_conductances(part, layout) for part in parts]
+    varying = any(isinstance(pair, tuple) for pair in pairs)
+    if varying:
+        both = [pair if isinstance(pair, tuple) else (layout.coefficient(pair),) * 2 for pair in pairs]
+        # A pair has one set of strides: arrays of the same shape.
+        arrays = [array.array for pair in both for array in pair]
+        conductances = (*arrays, *(pair[0].strides for pair in both))
+    else:
+        conductances = tuple(np.dtype(layout.real).type(pair) for pair in pairs)
+    entering = _entering(u, operator, layout)
+    return _Steps(dtype, sizes, tuple(part.periodic for part in parts), varying, conductances, entering)
+
+
+def _is_closed(end: tuple[Any, Any]) -> bool:
+    return end is CLOSED or not any(hasattr(value, "shape") or value != 0 for value in end)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (float, int))
+
+
+@lru_cache(maxsize=256)
+def _steps_of_numbers(shape: tuple[int, ...], dtype: str, facts: tuple[tuple[int, bool, float, float], ...]) -> _Steps:
+    """Plain diffusion: all faces of an axis alike, and closed or periodic ends."""
+    sizes = _places(prod(shape[: len(shape) - len(facts)]), shape[len(shape) - len(facts) :])
+    number = np.dtype(real_of(dtype)).type
+    ordered = sorted(facts, key=lambda part: -part[0])
+    conductances = tuple(number(forward * volume) for _, _, forward, volume in ordered)
+    return _Steps(dtype, sizes, tuple(bool(periodic) for _, periodic, _, _ in ordered), False, conductances, ())
 
 
 @dataclass(frozen=True)
@@ -200,7 +260,7 @@ class _Layout:
         lead = len(shape) - self.axes
         sizes = _places(prod(shape[:lead]), shape[lead:])
         steps = [prod(sizes[axis + 1 :]) if sizes[axis] > 1 else 0 for axis in range(4)]
-        return _struct(tuple(steps))
+        return struct_of(tuple(steps))
 
 
 def _places(fields: int, cells: Sequence[int]) -> tuple[int, ...]:
@@ -208,13 +268,6 @@ def _places(fields: int, cells: Sequence[int]) -> tuple[int, ...]:
     if len(cells) == 1:
         return 1, 1, fields, *cells
     return fields, *(1,) * (3 - len(cells)), *cells
-
-
-@lru_cache(maxsize=1024)
-def _struct(numbers: tuple[int, ...]) -> np.ndarray:
-    """A struct of int64."""
-    values = np.array(numbers, np.int64)
-    return values.view([("at", values.dtype, values.shape)])
 
 
 def _conductances(part: AxisFluxes, layout: _Layout) -> Any:
@@ -245,7 +298,7 @@ def _entering(u: Any, operator: FluxOperator, layout: _Layout) -> tuple[Any, ...
         for part in operator.axes
         if not part.periodic
         for end, cell in ((part.low, 0), (part.high, u.shape[part.axis] - 1))
-        if any(hasattr(value, "shape") or value != 0 for value in end)
+        if not _is_closed(end)
     ]
     if not opened and operator.source is None:
         return ()
@@ -262,5 +315,5 @@ def _entering(u: Any, operator: FluxOperator, layout: _Layout) -> tuple[Any, ...
                 volume = volume[along(len(volume.shape), part.axis, cell, cell + 1)]
             exchange[place] += end[0] * volume
             supply[place] += end[1] * volume
-    coefficients = layout.coefficient(supply, u.dtype.name), layout.coefficient(exchange)
+    coefficients = layout.coefficient(supply, dtype_name(u.dtype)), layout.coefficient(exchange)
     return (*(each.array for each in coefficients), *(each.strides for each in coefficients))

@@ -4,7 +4,14 @@
 // rows on to its neighbours through shared memory: three words of that move per cell and step, where one step from memory
 // and back takes two of memory. What a step spoils from the rim inwards is not written.
 #include "stencil.cuh"
+#include "boundary.cuh"
 
+#ifndef BOUNDARY_ROWS
+#define BOUNDARY_ROWS NEAREST
+#endif
+#ifndef BOUNDARY_COLUMNS
+#define BOUNDARY_COLUMNS NEAREST
+#endif
 #ifndef TALL
 #define TALL 64
 #endif

@@ -8,11 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from gpuconv.backends.cuda.launch import MAX_THREADS, Axis, Kinds, Launch, ceil_div, collapse, element_strides
+from gpuconv.backends.cuda.launch import (
+    MAX_THREADS,
+    Axis,
+    Kinds,
+    Launch,
+    ceil_div,
+    collapse,
+    element_strides,
+    struct_of,
+)
 from gpuconv.backends.cuda.runtime import current, empty_like_ordered, readable
 from gpuconv.backends.generic.lines import TridiagonalProblem, solve_cyclic
 from gpuconv.core.dtypes import EPS, ITEMSIZE, is_complex, real_of
-from gpuconv.core.namespace import home_of
+from gpuconv.core.namespace import dtype_name, home_of
 
 DTYPES = tuple(name for name, eps in EPS.items() if eps < 2.0**-20)
 # Systems side by side, from which reading one a thread is reading whole lines of memory.
@@ -39,13 +48,16 @@ def solve_tridiagonal(right: Any, lower: Any, diagonal: Any, upper: Any, axis: i
     if cyclic:
         return solve_cyclic(solve_tridiagonal, right, lower, diagonal, upper, axis)
     runtime = current()
-    weight, total = dtypes_of(right.dtype.name, tuple(each.dtype.name for each in (lower, diagonal, upper)))
-    given = readable(right.astype(total, copy=False))
-    bands = [readable(band.astype(weight, copy=False)) for band in (lower, diagonal, upper)]
+    weight, total = dtypes_of(
+        dtype_name(right.dtype), tuple(dtype_name(each.dtype) for each in (lower, diagonal, upper))
+    )
+    given = readable(in_dtype(right, total))
+    bands = [readable(in_dtype(band, weight)) for band in (lower, diagonal, upper)]
     y = empty_like_ordered(given, given.shape, total)
     if y.size == 0:
         return y
-    strides = [_broadcast_strides(each, y.shape) for each in (given, *bands, y)]
+    shape = tuple(y.shape)
+    strides = [_broadcast_strides(each.shape, element_strides(each), shape) for each in (given, *bands, y)]
     axes = layout(y.shape, axis % y.ndim, *strides)
     if axes is None:
         given, bands = runtime.contiguous(given), [_spread(band, y.shape) for band in bands]
@@ -63,11 +75,17 @@ def dtypes_of(right: str, bands: tuple[str, ...]) -> tuple[str, str]:
     return (total if any(map(is_complex, bands)) else real_of(total)), total
 
 
-def _broadcast_strides(x: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Strides of `x` as an array of that shape: zero where it is repeated."""
-    missing = len(shape) - x.ndim
-    own = zip(x.shape, shape[missing:], element_strides(x), strict=True)
-    return (0,) * missing + tuple(0 if count != whole else stride for count, whole, stride in own)
+def in_dtype(x: Any, dtype: str) -> Any:
+    """`x` itself where it has that dtype."""
+    return x if dtype_name(x.dtype) == dtype else x.astype(dtype)
+
+
+@lru_cache(maxsize=1024)
+def _broadcast_strides(shape: tuple[int, ...], strides: tuple[int, ...], whole: tuple[int, ...]) -> tuple[int, ...]:
+    """Strides of an array of `shape` as one of the shape `whole`: zero where it is repeated."""
+    missing = len(whole) - len(shape)
+    own = zip(shape, whole[missing:], strides, strict=True)
+    return (0,) * missing + tuple(0 if count != all_ else stride for count, all_, stride in own)
 
 
 def _spread(x: Any, shape: tuple[int, ...]) -> Any:
@@ -89,11 +107,17 @@ def layout(shape: tuple[int, ...], axis: int, *strides: tuple[int, ...]) -> tupl
     return high, low, filtered, inner
 
 
+@lru_cache(maxsize=1024)
+def strides_of(axes: tuple[Axis, Axis, Axis, Axis]) -> tuple[np.ndarray, ...]:
+    """The struct ``Strides`` of every array."""
+    return tuple(struct_of(numbers) for numbers in zip(*(axis.strides for axis in axes), strict=True))
+
+
 def _launch(axes: tuple[Axis, Axis, Axis, Axis], arrays: tuple[Any, ...], kinds: Kinds) -> Launch:
     high, low, filtered, inner = axes
     systems, count = high.count * low.count * inner.count, filtered.count
     counts = (np.int64(low.count), np.int64(inner.count), np.int64(systems))
-    strides = tuple(_strides(axes, array) for array in range(5))
+    strides = strides_of(axes)
     rows = row_plan(count, inner.count, systems, 2 * ITEMSIZE[kinds.weight] + ITEMSIZE[kinds.sum])
     if rows is not None:
         together, threads, shared = rows
@@ -113,10 +137,3 @@ def row_plan(count: int, inner: int, systems: int, bytes_each: int) -> tuple[int
         return None
     together = max(1, min(256 // count, systems))
     return together, ceil_div(together * count, 32) * 32, together * count * bytes_each
-
-
-def _strides(axes: tuple[Axis, Axis, Axis, Axis], array: int) -> np.ndarray:
-    """The struct ``Strides`` of one array."""
-    struct = np.zeros(1, [(name, np.int64) for name in ("high", "low", "axis", "inner")])
-    struct[0] = tuple(axis.strides[array] for axis in axes)
-    return struct

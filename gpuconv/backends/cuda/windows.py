@@ -75,8 +75,10 @@ def _weights(kernel: Any, plan: Plan, resident: bool) -> Any:
     if resident:
         kernel = kernel if kernel.dtype == plan.weight else kernel.astype(plan.weight)
         return kernel.transpose(plan.order)
-    kernel = np.ascontiguousarray(kernel.transpose(plan.order), plan.weight)
-    return by_value(kernel, plan.capacity) if plan.capacity else runtime.current().upload(kernel)
+    kernel = kernel.transpose(plan.order)
+    if plan.capacity:
+        return by_value(kernel, plan.capacity, plan.kinds.weight)
+    return runtime.current().upload(np.ascontiguousarray(kernel, plan.weight))
 
 
 @dataclass(frozen=True)
