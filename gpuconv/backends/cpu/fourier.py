@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from gpuconv.backends.cpu.fourier_pairs import PairedBlocks, source_of
 from gpuconv.backends.generic.fourier import BlockTransform, KernelSpectrum, correlate_block, transform_dtype
 from gpuconv.backends.generic.windows import window
 from gpuconv.backends.threads import thread_count
 from gpuconv.core.boundary import Piece, Span, extend_all, pieces
-from gpuconv.core.frequencies import blocks_together
+from gpuconv.core.frequencies import blocks_together, in_pairs
 from gpuconv.core.namespace import home_of
 from gpuconv.core.shapes import blocks, output_shape
 
@@ -69,13 +70,16 @@ def correlate_fourier(
     """``y[i] = sum_j kernel[j] x~[first + i + j]`` through FFTs of `lengths` samples per axis (overlap-save)."""
     axes = tuple(span.axis for span in spans)
     transform = SciPyTransform(home_of(x), transform_dtype(x, kernel), axes, tuple(lengths))
-    spectrum = KernelSpectrum.of(transform, kernel, x.ndim, spans)
     sizes = [length - span.taps + 1 for length, span in zip(lengths, spans, strict=True)]
     if kernel.dtype.kind in "iu":
         dtype = kernel.dtype
     else:
         dtype = np.result_type(x.dtype, np.complex64) if kernel.dtype.kind == "c" else x.dtype
     result = np.empty(output_shape(x.shape, spans), dtype)
+    if _goes_in_pairs(x, transform, kernel) and spans[0].count > sizes[0]:
+        PairedBlocks(x, result, kernel, spans[0], cval, replace(transform, axes=(0,))).correlate()
+        return result
+    spectrum = KernelSpectrum.of(transform, kernel, x.ndim, spans)
     rows = _rows(x, transform, spectrum)
     parts = list(blocks(spans, [size * count for size, count in zip(sizes, rows, strict=True)]))
     if len(spans) > 1 and len(parts) > 1 and thread_count() > 1 and prod(lengths) >= THREADED_FROM:
@@ -135,7 +139,7 @@ def extended_tile(x: np.ndarray, spans: Sequence[Span], lengths: Sequence[int], 
         source = [slice(None)] * x.ndim
         for span, (position, piece) in zip(spans, run, strict=True):
             cut[span.axis] = slice(position, position + piece.count)
-            source[span.axis] = _source(piece)
+            source[span.axis] = source_of(piece)
         beyond = any(piece.start is None for _, piece in run)
         tile[tuple(cut)] = cval if beyond else x[tuple(source)]
     return tile
@@ -147,13 +151,6 @@ def _pairs(span: Span) -> list[tuple[int, Piece]]:
     return list(zip(accumulate((piece.count for piece in found), initial=0), found, strict=False))
 
 
-def _source(piece: Piece) -> slice:
-    start = piece.start or 0
-    if piece.step < 0:
-        return slice(start, start - piece.count if start >= piece.count else None, -1)
-    return slice(start, start + (piece.count if piece.step else 1))
-
-
 def _place(part: Sequence[Span], spans: Sequence[Span], ndim: int) -> tuple[slice, ...]:
     """Where the outputs of a part of `spans` stand in the result."""
     place = [slice(None)] * ndim
@@ -163,12 +160,22 @@ def _place(part: Sequence[Span], spans: Sequence[Span], ndim: int) -> tuple[slic
     return tuple(place)
 
 
+def _goes_in_pairs(x: np.ndarray, transform: SciPyTransform, kernel: np.ndarray) -> bool:
+    if len(transform.axes) > 1 or (kernel.dtype.kind == "c" and transform.is_real):
+        return False
+    return in_pairs(_lines(x, transform), transform.lengths[0])
+
+
+def _lines(x: np.ndarray, transform: SciPyTransform) -> int:
+    """How many lines of `x` lie along the one axis that is transformed."""
+    return max(x.size // max(x.shape[transform.axes[0]], 1), 1)
+
+
 def _rows(x: np.ndarray, transform: SciPyTransform, spectrum: KernelSpectrum) -> list[int]:
     """How many blocks per axis are transformed in one call: several where there is one axis."""
     if len(transform.axes) > 1 or spectrum.imaginary is not None:
         return [1] * len(transform.axes)
-    lines = max(x.size // max(x.shape[transform.axes[0]], 1), 1)
-    return [blocks_together(lines, transform.lengths[0])]
+    return [blocks_together(_lines(x, transform), transform.lengths[0])]
 
 
 def correlate_rows(
