@@ -139,8 +139,8 @@ def _paired_memory(problem: Problem, length: int, count: int) -> int:
     calls = _paired_calls(problem, length, count)
     at_once = max(min(calls // 2, calls_at_once(length)), 1)
     block = length * ITEMSIZE["complex128" if problem.exact else complex_of(problem.working_dtype)]
-    # Beside the blocks: the kernel's spectrum, and roots of unity and their conjugates.
-    blocks = at_once * min(pairs_together(length), count) + 3
+    # Beside the blocks: the kernel's spectrum, roots of unity and their conjugates; copies of the taps, short tables.
+    blocks = at_once * min(pairs_together(length), count) + 4
     return blocks * block + cast_memory(problem) + result_memory(problem)
 
 

@@ -24,9 +24,12 @@ from gpuconv.core.shapes import blocks, output_shape
 
 # Blocks of fewer samples gain nothing from a second thread (benchmarks, subject "methods").
 THREADED_FROM = 65536
-# Blocks of several axes that are transformed at a time: threads for which multiplying and copying have no work to share
-# out have another block. Two of them in place take no more memory than the one that plans count.
+# Blocks of several axes that are transformed at a time, or calls with several blocks of one: threads for which
+# multiplying and copying have no work to share out have another one. Two of them in place take no more memory than the
+# one that plans count.
 TILES_AT_ONCE = 2
+# Fewer calls than this gain nothing from it.
+MANY_CALLS = 8
 
 
 def _scipy_fft() -> Any:
@@ -53,14 +56,15 @@ class SciPyTransform(BlockTransform):
     def forward(self, x: np.ndarray) -> np.ndarray:
         scipy_fft = _scipy_fft()
         call = scipy_fft.rfftn if self.is_real else scipy_fft.fftn
-        return call(x, s=self.lengths, axes=self.axes, workers=self._workers(x))
+        return call(x, s=self.lengths, axes=self.axes, workers=self.workers(x))
 
     def inverse(self, spectrum: np.ndarray) -> np.ndarray:
         scipy_fft = _scipy_fft()
         call = scipy_fft.irfftn if self.is_real else scipy_fft.ifftn
-        return call(spectrum, s=self.lengths, axes=self.axes, workers=self._workers(spectrum), overwrite_x=True)
+        return call(spectrum, s=self.lengths, axes=self.axes, workers=self.workers(spectrum), overwrite_x=True)
 
-    def _workers(self, x: np.ndarray) -> int:
+    def workers(self, x: np.ndarray) -> int:
+        """Threads for one transform of `x`."""
         return max(workers_for(x) // self.beside, 1)
 
 
@@ -82,7 +86,8 @@ def correlate_fourier(
     spectrum = KernelSpectrum.of(transform, kernel, x.ndim, spans)
     rows = _rows(x, transform, spectrum)
     parts = list(blocks(spans, [size * count for size, count in zip(sizes, rows, strict=True)]))
-    if len(spans) > 1 and len(parts) > 1 and thread_count() > 1 and prod(lengths) >= THREADED_FROM:
+    several = len(parts) > 1 and prod(lengths) >= THREADED_FROM if len(spans) > 1 else _are_many(parts, rows)
+    if several and thread_count() > 1:
         transform = replace(transform, beside=TILES_AT_ONCE)
 
     def run(part: Sequence[Span]) -> None:
@@ -171,6 +176,11 @@ def _lines(x: np.ndarray, transform: SciPyTransform) -> int:
     return max(x.size // max(x.shape[transform.axes[0]], 1), 1)
 
 
+def _are_many(parts: list[tuple[Span, ...]], rows: list[int]) -> bool:
+    """Whether calls with several blocks of one axis are so many that two at a time are faster."""
+    return rows[0] > 1 and len(parts) >= MANY_CALLS
+
+
 def _rows(x: np.ndarray, transform: SciPyTransform, spectrum: KernelSpectrum) -> list[int]:
     """How many blocks per axis are transformed in one call: several where there is one axis."""
     if len(transform.axes) > 1 or spectrum.imaginary is not None:
@@ -188,7 +198,7 @@ def correlate_rows(
     rows = sliding_window_view(lines, length, axis=-1)[..., ::size, :]
     scipy_fft = _scipy_fft()
     forward, inverse = (scipy_fft.rfft, scipy_fft.irfft) if transform.is_real else (scipy_fft.fft, scipy_fft.ifft)
-    workers = workers_for(rows)
+    workers = transform.workers(rows)
     spectra = forward(rows, axis=-1, workers=workers)
     spectra *= spectrum.factor.ravel()
     sums = inverse(spectra, length, axis=-1, workers=workers, overwrite_x=True)[..., span.taps - 1 :]
@@ -197,9 +207,9 @@ def correlate_rows(
     if not exact and not np.isfinite(sums[..., 0]).all():
         whole = 0  # block by block it is found out which samples are not finite, or too large
     else:
-        outputs = np.moveaxis(target, axis, -1)
-        sums = sums.reshape(*sums.shape[:-2], whole)
-        outputs[..., :whole] = np.rint(sums, out=sums).astype(target.dtype) if exact else sums
+        # A view, as the blocks of each line stand one behind the other.
+        outputs = np.moveaxis(target, axis, -1)[..., :whole].reshape(sums.shape)
+        outputs[...] = np.rint(sums, out=sums).astype(target.dtype) if exact else sums
     for start in range(whole, span.count, size):
         count = min(size, span.count - start)
         part = Span(axis, extended.shape[axis], span.taps, start, count, "constant")
