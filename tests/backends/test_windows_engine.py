@@ -98,6 +98,7 @@ def test_tiles_blocks_and_layouts_leave_no_seams(dtype, rng, monkeypatch):
         scale = generic.TABLE["correlate_windows"].function(np.abs(x), np.abs(kernel), spans, abs(fill))
         for name, small in (("ROW_BYTES", 256), ("BLOCK_ROWS", 4), ("BLOCK_PLANES", 2), ("BLOCK_BYTES", 2**13)):
             monkeypatch.setattr(windows_dense, name, small if turn % 2 else getattr(windows_dense, name))
+        windows_dense.layout_of.cache_clear()
         for layout, given in [*layouts(x), ("cropped", np.pad(x, 1)[(slice(1, -1),) * x.ndim])]:
             assert windows.why_not_compiled(given, kernel, spans) is None
             result = windows.correlate_windows(given, kernel, spans, fill)
@@ -109,6 +110,7 @@ def test_tiles_blocks_and_layouts_leave_no_seams(dtype, rng, monkeypatch):
             else:
                 assert np.all(np.abs(result - expected) <= 4 * np.sqrt(kernel.size) * EPS[dtype] * scale), label
         monkeypatch.undo()
+        windows_dense.layout_of.cache_clear()
         monkeypatch.setattr(compiled, "WORK", 0)
         monkeypatch.setattr(compiled, "THREADED_WORK", 0)
 
