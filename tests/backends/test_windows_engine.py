@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from math import prod
 
 import numpy as np
@@ -209,3 +210,18 @@ def test_small_work_and_what_cannot_be_compiled_go_elsewhere(monkeypatch):
     monkeypatch.setattr(compiled, "is_installed", lambda: False)
     assert "numba is not installed" in windows.why_not_compiled(x, kernel, spans)
     np.testing.assert_allclose(windows.correlate_windows(x, kernel, spans, 0), loops, rtol=0, atol=1e-5)
+
+
+@pytest.mark.usefixtures("all_large")
+def test_calls_of_one_kind_see_their_own_arrays(rng):
+    """What is kept of a kind of image holds neither samples nor taps, and several threads may use it at a time."""
+    images = [rng.normal(size=(40, 50)) for _ in range(3)]
+    kernels = [rng.normal(size=(3, 5)) for _ in range(3)]
+    spans = spans_of((40, 50), (0, 1), (3, 5), rng)
+    calls = list(itertools.product(images, kernels, (0.0, 2.5)))
+    expected = [generic.TABLE["correlate_windows"].function(x, kernel, spans, fill) for x, kernel, fill in calls]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            found = list(pool.map(lambda call: windows.correlate_windows(call[0], call[1], spans, call[2]), calls))
+            for result, right in zip(found, expected, strict=True):
+                np.testing.assert_allclose(result, right, rtol=0, atol=1e-12)
