@@ -209,7 +209,7 @@ def correlate_rows(
     else:
         # A view, as the blocks of each line stand one behind the other.
         outputs = np.moveaxis(target, axis, -1)[..., :whole].reshape(sums.shape)
-        outputs[...] = np.rint(sums, out=sums).astype(target.dtype) if exact else sums
+        outputs[...] = np.rint(sums, out=sums) if exact else sums
     for start in range(whole, span.count, size):
         count = min(size, span.count - start)
         part = Span(axis, extended.shape[axis], span.taps, start, count, "constant")

@@ -147,16 +147,8 @@ def _walk(
     if len(axes) < 3:
         axes.insert(0, Axis(Span(-1, 1, 1, 0, 1, "constant")))
         taps = [1, *taps]
-    return Walk(
-        order,
-        ranked,
-        tuple(counts[axis] for axis in order),
-        (axes[0], axes[1], axes[2]),
-        (taps[0], taps[1], taps[2]),
-        tuple(merged(outer)),
-        channels,
-        formats,
-    )
+    size, three = tuple(counts[axis] for axis in order), (axes[0], axes[1], axes[2])
+    return Walk(order, ranked, size, three, (taps[0], taps[1], taps[2]), tuple(merged(outer)), channels, formats)
 
 
 def groups(taps: Sequence[int]) -> tuple[int, int, int]:
@@ -265,33 +257,38 @@ def layout_of(
     pitches = _pitches(blocks, walk.taps, step)
     places = np.arange(prod(walk.taps)).reshape([span.taps for span in spans]).transpose(walk.ranked)
     tasks = prod(-(-axis.span.count // block) for axis, block in zip(walk.axes, blocks, strict=True))
-    edges = [Edges.of(axis.span) for axis in walk.axes]
-    groups = strips.groups
-    told = numbers_of(
-        [window_address(dtype), dtype.itemsize],
-        [address(groups), groups.size // GROUP_NUMBERS, step, pitches[1]],
-        [address(groups), groups.size // GROUP_NUMBERS, step, rows.source],
-        [number for loop in walk.outer for number in (loop.count, loop.source, loop.destination)],
-        planes.numbers(blocks[0]),
-        rows.numbers(blocks[1]),
-        [*columns.numbers(blocks[2]), walk.channels.count, walk.channels.source],
-    )
+    at_once = ROWS if strips.rows.min() >= SHARED_FROM else 1
     return Layout(
         walk,
         np.argsort(order),
         places.ravel()[strips.order],
         strips.listed(dtype.itemsize, (*pitches, step)),
         strips.listed(dtype.itemsize, (planes.source, rows.source, step)),
-        groups,
-        (
-            ROWS if strips.rows.min() >= SHARED_FROM else 1,
-            pitches[0] * (blocks[0] + walk.taps[0] - 1),
-            pitches[0],
-            is_direct,
-        ),
-        (*told, *(part for each in edges for part in (each.before, each.after)), *numbers_of(formats.numbers())),
+        strips.groups,
+        (at_once, pitches[0] * (blocks[0] + walk.taps[0] - 1), pitches[0], is_direct),
+        _told(walk, blocks, strips.groups, step, pitches[1]),
         tasks * prod(loop.count for loop in walk.outer),
     )
+
+
+def _told(
+    walk: Walk, blocks: tuple[int, int, int], groups: np.ndarray, step: int, pitch: int
+) -> tuple[np.ndarray, ...]:
+    """What a layout has to tell. pitch: bytes between rows of the scratch block."""
+    planes, rows, columns = walk.axes
+    dtype = real_dtype(walk.formats.working)
+    edges = [Edges.of(axis.span) for axis in walk.axes]
+    numbers = numbers_of(
+        [window_address(dtype), dtype.itemsize],
+        [address(groups), groups.size // GROUP_NUMBERS, step, pitch],
+        [address(groups), groups.size // GROUP_NUMBERS, step, rows.source],
+        [number for loop in walk.outer for number in (loop.count, loop.source, loop.destination)],
+        planes.numbers(blocks[0]),
+        rows.numbers(blocks[1]),
+        [*columns.numbers(blocks[2]), walk.channels.count, walk.channels.source],
+    )
+    ends = [part for each in edges for part in (each.before, each.after)]
+    return (*numbers, *ends, *numbers_of(walk.formats.numbers()))
 
 
 def _run(layout: Layout, x: np.ndarray, result: np.ndarray, taps: np.ndarray, fill: np.ndarray) -> None:
