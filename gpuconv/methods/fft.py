@@ -123,7 +123,7 @@ def _blocks_together(problem: Problem, lengths: tuple[int, ...], count: int, bat
 
 def _are_paired(problem: Problem, lengths: tuple[int, ...], count: int, batches: int, kernels: int) -> bool:
     """Whether blocks of one axis are transformed in pairs, on a CPU."""
-    if len(lengths) > 1 or count == 1 or kernels > 1 or not in_pairs(batches, lengths[0]):
+    if len(lengths) > 1 or count == 1 or kernels > 1 or not in_pairs(max(batches, 1), lengths[0]):
         return False
     return transform_rates(problem) is RATES["numpy"]
 

@@ -165,3 +165,11 @@ def test_plans_know_the_memory(dtype, taps, rng):
         finally:
             tracemalloc.stop()
         assert result.nbytes < peak <= plan.memory + 2**17
+
+
+def test_no_lines_at_all_give_an_empty_result():
+    x = np.zeros((0, 1_000_000), np.float32)
+    plan = gpuconv.plan_convolution(x, np.ones(20_000), axes=1, method="overlap")
+    assert plan.execute(x, np.ones(20_000)).shape == x.shape
+    span = Span(1, 1_000_000, 3, -1, 1_000_000, "constant")
+    assert correlate_fourier(x, np.ones(3, np.float32), (span,), 0, (2**16,)).shape == x.shape
