@@ -52,3 +52,29 @@ LINES_TOGETHER = 4
 def blocks_together(lines: int, length: int) -> int:
     """How many blocks of one axis are transformed in one call on a CPU, each of so many lines."""
     return max(SAMPLES_TOGETHER // (lines * length), -(-LINES_TOGETHER // lines))
+
+
+# Complex samples of paired blocks in one call: few enough to stay in a core's cache, so many that calls cost little;
+# and of the blocks that all threads have at a time.
+PAIRED_TOGETHER = 2**16
+PAIRED_AT_ONCE = 2**20
+
+
+def in_pairs(lines: int, length: int) -> bool:
+    """Whether blocks of one axis are transformed in pairs on a CPU (`backends/cpu/fourier_pairs.py`).
+
+    They are where a call has work for one thread only: scipy.fft gives four lines, its least, to one alone. 10 million
+    samples in single precision, two threads, against calls of several blocks: under 65,537 taps 109 ms for 250 ms,
+    under 1025 taps 95 ms for 95 ms, with more work of the processor.
+    """
+    return lines * blocks_together(lines, length) < 2 * LINES_TOGETHER and lines < LINES_TOGETHER
+
+
+def pairs_together(length: int) -> int:
+    """How many complex blocks of one axis, each of two real ones, are transformed in one call."""
+    return max(PAIRED_TOGETHER // length, 1)
+
+
+def calls_at_once(length: int) -> int:
+    """The largest number of such calls at a time: two, or as many as memory is set aside for."""
+    return max(PAIRED_AT_ONCE // (length * pairs_together(length)), 2)

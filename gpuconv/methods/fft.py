@@ -6,8 +6,8 @@ from math import prod, sqrt
 from typing import Any
 
 from gpuconv.backends import registry
-from gpuconv.core.dtypes import EPS, ITEMSIZE, is_complex, largest_magnitude
-from gpuconv.core.frequencies import blocks_together, fast_length
+from gpuconv.core.dtypes import EPS, ITEMSIZE, complex_of, is_complex, largest_magnitude
+from gpuconv.core.frequencies import blocks_together, calls_at_once, fast_length, in_pairs, pairs_together
 from gpuconv.core.namespace import cast, home_of
 from gpuconv.core.problem import Problem
 from gpuconv.core.rounding import quiet
@@ -26,7 +26,8 @@ from gpuconv.methods.repeat import Run
 
 # Rounding of three transforms of n = 2^m samples is below (3 + 3 sqrt(5) + 3) m unit roundoffs, relative to the norms
 # of both factors (C. Percival, Math. Comp. 72, 2003, theorem 5.1, DOI 10.1090/S0025-5718-02-01419-9). In eps, which is
-# two roundoffs, that is 6.4 m; 8 m leaves room for lengths with factors of 3 and 5.
+# two roundoffs, that is 6.4 m; 8 m leaves room for lengths with factors of 3 and 5, and for one more product with roots
+# of unity where a transform is done in two parts (backends/cpu/fourier_pairs.py).
 ERROR_CONSTANT = 8
 # Percent of a transform's usual cost on NumPy arrays. Blocks of several axes are transformed in place within the cache,
 # blocks of a line many at a time; a single line has one thread, and leaves the cache from so many bytes on.
@@ -49,7 +50,8 @@ def why_not_fourier(problem: Problem, lengths: tuple[int, ...]) -> str | None:
     if problem.exact and not problem.has_double:
         return "integers need a double-precision transform, and 64-bit types are off"
     if problem.exact:
-        error = integer_error(problem, prod(lengths))
+        # Two blocks of one axis may be one complex block: the norms are those of both.
+        error = integer_error(problem, prod(lengths) * (2 if len(lengths) == 1 else 1))
         if not error < 0.25:
             return f"integers must be exact, and the transform's error could reach {error:.1g}"
     return None
@@ -68,10 +70,11 @@ def norm_bound(samples: int, dtype: str) -> float:
     return ERROR_CONSTANT * EPS[dtype] * max((samples - 1).bit_length(), 1)
 
 
-def describe_bound(problem: Problem, samples: int) -> str:
+def describe_bound(problem: Problem, samples: int, paired: bool) -> str:
     if problem.exact:
         return "exact (rounded from a transform that is exact to below 1/4)"
-    return f"{norm_bound(samples, problem.rule.accumulator):.1e} ||x|| ||k|| over a block, not locally"
+    where = "two blocks" if paired and not is_complex(problem.working_dtype) else "a block"
+    return f"{norm_bound(samples, problem.rule.accumulator):.1e} ||x|| ||k|| over {where}, not locally"
 
 
 def estimate(problem: Problem) -> Estimate:
@@ -85,6 +88,7 @@ def fourier_estimate(problem: Problem, lengths: tuple[int, ...], count: int) -> 
     batches = problem.outputs // max(prod(span.count for span in problem.spans), 1)
     kernels = 2 if is_complex(problem.kernel.dtype) and not is_complex(problem.dtype) else 1
     dtype = "float64" if problem.exact else problem.working_dtype
+    paired = _are_paired(problem, lengths, count, batches, kernels)
     together = _blocks_together(problem, lengths, count, batches, kernels)
     transforms = count * batches * (1 + kernels) + kernels
     share, calls = 100, 10
@@ -94,12 +98,16 @@ def fourier_estimate(problem: Problem, lengths: tuple[int, ...], count: int) -> 
     elif 2 * samples * ITEMSIZE[dtype] * batches * together <= rate.cache:  # the block and its transform's work area
         share = CACHED_SHARE
     butterflies = transforms * samples * max((samples - 1).bit_length(), 1) * (ITEMSIZE[dtype] // 4)
-    cost = butterflies * rate.butterfly * share // 100 + calls * rate.call * -(-count // together)
+    times = _paired_calls(problem, lengths[0], count * batches) if paired else -(-count // together)
+    cost = butterflies * rate.butterfly * share // 100 + calls * rate.call * times
     cost //= rate.parts
     if count == 1 and not runs_on_cuda(problem, primitive(problem)):
         cost += extension_cost(problem)
-    memory = _memory(problem, lengths, count, batches * together, kernels)
-    return Estimate(cost, memory, describe_bound(problem, samples), lengths)
+    if paired:
+        memory = _paired_memory(problem, lengths[0], count * batches)
+    else:
+        memory = _memory(problem, lengths, count, batches * together, kernels)
+    return Estimate(cost, memory, describe_bound(problem, samples, paired), lengths)
 
 
 def _blocks_together(problem: Problem, lengths: tuple[int, ...], count: int, batches: int, kernels: int) -> int:
@@ -113,6 +121,29 @@ def _blocks_together(problem: Problem, lengths: tuple[int, ...], count: int, bat
     if len(lengths) == 1 and kernels == 1 and transform_rates(problem) is RATES["numpy"]:
         return max(min(blocks_together(max(batches, 1), lengths[0]), count), 1)
     return 1
+
+
+def _are_paired(problem: Problem, lengths: tuple[int, ...], count: int, batches: int, kernels: int) -> bool:
+    """Whether blocks of one axis are transformed in pairs, on a CPU."""
+    if len(lengths) > 1 or count == 1 or kernels > 1 or not in_pairs(max(batches, 1), lengths[0]):
+        return False
+    return transform_rates(problem) is RATES["numpy"]
+
+
+def _paired_calls(problem: Problem, length: int, count: int) -> int:
+    """How many calls transform `count` blocks of one axis."""
+    pairs = count if is_complex(problem.working_dtype) else -(-count // 2)
+    return -(-pairs // pairs_together(length))
+
+
+def _paired_memory(problem: Problem, length: int, count: int) -> int:
+    """Peak bytes of `count` blocks of one axis, as `cpu/fourier_pairs.py` goes about it."""
+    calls = _paired_calls(problem, length, count)
+    at_once = max(min(calls // 2, calls_at_once(length)), 1)
+    block = length * ITEMSIZE["complex128" if problem.exact else complex_of(problem.working_dtype)]
+    # Beside the blocks: the kernel's spectrum, roots of unity and their conjugates; copies of the taps, short tables.
+    blocks = at_once * min(pairs_together(length), count) + 4
+    return blocks * block + cast_memory(problem) + result_memory(problem)
 
 
 def _memory(problem: Problem, lengths: tuple[int, ...], count: int, entries: int, kernels: int) -> int:

@@ -21,7 +21,8 @@ FACTORS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
 # "methods", on NumPy).
 SHORTEST = {1: 16384, 2: 128, 3: 32}
 # Longer lines than this leave a CPU's cache: blocks of four kernels, where those are longer yet. 10 million samples
-# under 65,537 taps in single precision: blocks of 131,072 107 ms, 262,144 85 ms, 524,288 130 ms, 787,320 190 ms.
+# under 65,537 taps in single precision, on a busy machine: blocks of 131,220 246 ms, 196,830 180 ms, 262,440 146 ms,
+# 524,880 148 ms, 787,320 160 ms.
 LONGEST_CACHED = 2**18
 # The same for blocks of several axes. 2048^2 under 63x63 taps in single precision, one thread: blocks of 480^2 32 ms,
 # 576^2 30 ms, 750^2 34 ms, 1100^2 45 ms.

@@ -285,3 +285,20 @@ def test_tiles_cover_all_cells_once_and_all_that_reaches_them(axes):
                 needed = np.clip(bounds[:, 1:] + [-1, 1], low, high)
                 assert (bounds[:, :-1, 0] <= needed[..., 0]).all()
                 assert (bounds[:, :-1, 1] >= needed[..., 1]).all()
+
+
+@pytest.mark.parametrize("width", [4, 8, 16])
+@pytest.mark.parametrize("periodic", [False, True])
+def test_long_rows_of_images_are_cut_into_equal_parts(width, periodic):
+    """Into parts that fit the cache beside each other, and begin where registers do; short rows stay whole."""
+    for cells in (64, 1000, 1024, 1536, 2048, 3000, 16384, 100_003):
+        shape = stencil_tiles.Shape((1, 700, cells), (False, periodic, periodic), 2, 1, width)
+        block = stencil_tiles.tiling_of(shape, 40, 2).blocks[2]
+        if cells * width <= stencil_tiles.IMAGE_ROW:
+            assert block == cells
+        else:
+            unit = stencil_tiles.registers(width)
+            count = -(-cells // block)
+            assert block % unit == 0
+            assert stencil_tiles.IMAGE_ROW // 3 < block * width <= 2 * stencil_tiles.IMAGE_ROW // 3 + 64
+            assert count * block - cells < count * unit

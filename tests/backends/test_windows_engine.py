@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from math import prod
 
 import numpy as np
@@ -100,6 +101,7 @@ def test_tiles_blocks_and_layouts_leave_no_seams(dtype, rng, monkeypatch):
         scale = generic.TABLE["correlate_windows"].function(np.abs(x), np.abs(kernel), spans, abs(fill))
         for name, small in (("ROW_BYTES", 256), ("BLOCK_ROWS", 4), ("BLOCK_PLANES", 2), ("BLOCK_BYTES", 2**13)):
             monkeypatch.setattr(windows_dense, name, small if turn % 2 else getattr(windows_dense, name))
+        windows_dense.layout_of.cache_clear()
         for layout, given in [*layouts(x), ("cropped", np.pad(x, 1)[(slice(1, -1),) * x.ndim])]:
             assert windows.why_not_compiled(given, kernel, spans) is None
             result = windows.correlate_windows(given, kernel, spans, fill)
@@ -111,6 +113,7 @@ def test_tiles_blocks_and_layouts_leave_no_seams(dtype, rng, monkeypatch):
             else:
                 assert np.all(np.abs(result - expected) <= 4 * np.sqrt(kernel.size) * EPS[dtype] * scale), label
         monkeypatch.undo()
+        windows_dense.layout_of.cache_clear()
         monkeypatch.setattr(compiled, "WORK", 0)
         monkeypatch.setattr(compiled, "THREADED_WORK", 0)
 
@@ -209,3 +212,18 @@ def test_small_work_and_what_cannot_be_compiled_go_elsewhere(monkeypatch):
     monkeypatch.setattr(compiled, "is_installed", lambda: False)
     assert "llvmlite is not installed" in windows.why_not_compiled(x, kernel, spans)
     np.testing.assert_allclose(windows.correlate_windows(x, kernel, spans, 0), loops, rtol=0, atol=1e-5)
+
+
+@pytest.mark.usefixtures("all_large")
+def test_calls_of_one_kind_see_their_own_arrays(rng):
+    """What is kept of a kind of image holds neither samples nor taps, and several threads may use it at a time."""
+    images = [rng.normal(size=(40, 50)) for _ in range(3)]
+    kernels = [rng.normal(size=(3, 5)) for _ in range(3)]
+    spans = spans_of((40, 50), (0, 1), (3, 5), rng)
+    calls = list(itertools.product(images, kernels, (0.0, 2.5)))
+    expected = [generic.TABLE["correlate_windows"].function(x, kernel, spans, fill) for x, kernel, fill in calls]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            found = list(pool.map(lambda call: windows.correlate_windows(call[0], call[1], spans, call[2]), calls))
+            for result, right in zip(found, expected, strict=True):
+                np.testing.assert_allclose(result, right, rtol=0, atol=1e-12)

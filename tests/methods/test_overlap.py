@@ -128,3 +128,24 @@ def test_blocks_of_several_axes_are_evenly_filled(shape, size):
 
 def fast_length_below(length):
     return next((n for n in range(length - 1, 0, -1) if fast_length(n) == n), 0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex128", "uint8"])
+def test_many_calls_give_the_same_bits_for_any_number_of_threads(dtype, rng, monkeypatch):
+    """Two calls at a time where there are threads for them; blocks that are not finite are among them."""
+    kernel = rng.integers(-9, 9, 40) if dtype == "uint8" else rng.normal(size=40)
+    monkeypatch.setattr(fourier, "blocks_together", lambda lines, length: 5)
+    try:
+        for shape, axis in (((9000,), 0), ((5, 4700), 1), ((4700, 2, 2), 0)):
+            x = rng.integers(0, 200, shape).astype(dtype)
+            if dtype != "uint8":
+                x.flat[x.size // 2] = np.nan
+            spans = (Span(axis, shape[axis], 40, -20, shape[axis], "wrap"),)
+            gpuconv.set_threads(1)
+            expected = fourier.correlate_fourier(x, kernel, spans, 0, (128,))
+            for threads in (2, 5):
+                gpuconv.set_threads(threads)
+                result = fourier.correlate_fourier(x, kernel, spans, 0, (128,))
+                assert np.array_equal(result, expected, equal_nan=dtype != "uint8")
+    finally:
+        gpuconv.set_threads(None)

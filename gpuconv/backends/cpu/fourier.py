@@ -13,19 +13,23 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from gpuconv.backends.cpu.fourier_pairs import PairedBlocks, source_of
 from gpuconv.backends.generic.fourier import BlockTransform, KernelSpectrum, correlate_block, transform_dtype
 from gpuconv.backends.generic.windows import window
 from gpuconv.backends.threads import thread_count
 from gpuconv.core.boundary import Piece, Span, extend_all, pieces
-from gpuconv.core.frequencies import blocks_together
+from gpuconv.core.frequencies import blocks_together, in_pairs
 from gpuconv.core.namespace import home_of
 from gpuconv.core.shapes import blocks, output_shape
 
 # Blocks of fewer samples gain nothing from a second thread (benchmarks, subject "methods").
 THREADED_FROM = 65536
-# Blocks of several axes that are transformed at a time: threads for which multiplying and copying have no work to share
-# out have another block. Two of them in place take no more memory than the one that plans count.
+# Blocks of several axes that are transformed at a time, or calls with several blocks of one: threads for which
+# multiplying and copying have no work to share out have another one. Two of them in place take no more memory than the
+# one that plans count.
 TILES_AT_ONCE = 2
+# Fewer calls than this gain nothing from it.
+MANY_CALLS = 8
 
 
 def _scipy_fft() -> Any:
@@ -52,14 +56,15 @@ class SciPyTransform(BlockTransform):
     def forward(self, x: np.ndarray) -> np.ndarray:
         scipy_fft = _scipy_fft()
         call = scipy_fft.rfftn if self.is_real else scipy_fft.fftn
-        return call(x, s=self.lengths, axes=self.axes, workers=self._workers(x))
+        return call(x, s=self.lengths, axes=self.axes, workers=self.workers(x))
 
     def inverse(self, spectrum: np.ndarray) -> np.ndarray:
         scipy_fft = _scipy_fft()
         call = scipy_fft.irfftn if self.is_real else scipy_fft.ifftn
-        return call(spectrum, s=self.lengths, axes=self.axes, workers=self._workers(spectrum), overwrite_x=True)
+        return call(spectrum, s=self.lengths, axes=self.axes, workers=self.workers(spectrum), overwrite_x=True)
 
-    def _workers(self, x: np.ndarray) -> int:
+    def workers(self, x: np.ndarray) -> int:
+        """Threads for one transform of `x`."""
         return max(workers_for(x) // self.beside, 1)
 
 
@@ -69,16 +74,20 @@ def correlate_fourier(
     """``y[i] = sum_j kernel[j] x~[first + i + j]`` through FFTs of `lengths` samples per axis (overlap-save)."""
     axes = tuple(span.axis for span in spans)
     transform = SciPyTransform(home_of(x), transform_dtype(x, kernel), axes, tuple(lengths))
-    spectrum = KernelSpectrum.of(transform, kernel, x.ndim, spans)
     sizes = [length - span.taps + 1 for length, span in zip(lengths, spans, strict=True)]
     if kernel.dtype.kind in "iu":
         dtype = kernel.dtype
     else:
         dtype = np.result_type(x.dtype, np.complex64) if kernel.dtype.kind == "c" else x.dtype
     result = np.empty(output_shape(x.shape, spans), dtype)
+    if _goes_in_pairs(x, transform, kernel) and spans[0].count > sizes[0]:
+        PairedBlocks(x, result, kernel, spans[0], cval, replace(transform, axes=(0,))).correlate()
+        return result
+    spectrum = KernelSpectrum.of(transform, kernel, x.ndim, spans)
     rows = _rows(x, transform, spectrum)
     parts = list(blocks(spans, [size * count for size, count in zip(sizes, rows, strict=True)]))
-    if len(spans) > 1 and len(parts) > 1 and thread_count() > 1 and prod(lengths) >= THREADED_FROM:
+    several = len(parts) > 1 and prod(lengths) >= THREADED_FROM if len(spans) > 1 else _are_many(parts, rows)
+    if several and thread_count() > 1:
         transform = replace(transform, beside=TILES_AT_ONCE)
 
     def run(part: Sequence[Span]) -> None:
@@ -135,7 +144,7 @@ def extended_tile(x: np.ndarray, spans: Sequence[Span], lengths: Sequence[int], 
         source = [slice(None)] * x.ndim
         for span, (position, piece) in zip(spans, run, strict=True):
             cut[span.axis] = slice(position, position + piece.count)
-            source[span.axis] = _source(piece)
+            source[span.axis] = source_of(piece)
         beyond = any(piece.start is None for _, piece in run)
         tile[tuple(cut)] = cval if beyond else x[tuple(source)]
     return tile
@@ -147,13 +156,6 @@ def _pairs(span: Span) -> list[tuple[int, Piece]]:
     return list(zip(accumulate((piece.count for piece in found), initial=0), found, strict=False))
 
 
-def _source(piece: Piece) -> slice:
-    start = piece.start or 0
-    if piece.step < 0:
-        return slice(start, start - piece.count if start >= piece.count else None, -1)
-    return slice(start, start + (piece.count if piece.step else 1))
-
-
 def _place(part: Sequence[Span], spans: Sequence[Span], ndim: int) -> tuple[slice, ...]:
     """Where the outputs of a part of `spans` stand in the result."""
     place = [slice(None)] * ndim
@@ -163,12 +165,27 @@ def _place(part: Sequence[Span], spans: Sequence[Span], ndim: int) -> tuple[slic
     return tuple(place)
 
 
+def _goes_in_pairs(x: np.ndarray, transform: SciPyTransform, kernel: np.ndarray) -> bool:
+    if len(transform.axes) > 1 or (kernel.dtype.kind == "c" and transform.is_real):
+        return False
+    return in_pairs(_lines(x, transform), transform.lengths[0])
+
+
+def _lines(x: np.ndarray, transform: SciPyTransform) -> int:
+    """How many lines of `x` lie along the one axis that is transformed."""
+    return max(x.size // max(x.shape[transform.axes[0]], 1), 1)
+
+
+def _are_many(parts: list[tuple[Span, ...]], rows: list[int]) -> bool:
+    """Whether calls with several blocks of one axis are so many that two at a time are faster."""
+    return rows[0] > 1 and len(parts) >= MANY_CALLS
+
+
 def _rows(x: np.ndarray, transform: SciPyTransform, spectrum: KernelSpectrum) -> list[int]:
     """How many blocks per axis are transformed in one call: several where there is one axis."""
     if len(transform.axes) > 1 or spectrum.imaginary is not None:
         return [1] * len(transform.axes)
-    lines = max(x.size // max(x.shape[transform.axes[0]], 1), 1)
-    return [blocks_together(lines, transform.lengths[0])]
+    return [blocks_together(_lines(x, transform), transform.lengths[0])]
 
 
 def correlate_rows(
@@ -181,7 +198,7 @@ def correlate_rows(
     rows = sliding_window_view(lines, length, axis=-1)[..., ::size, :]
     scipy_fft = _scipy_fft()
     forward, inverse = (scipy_fft.rfft, scipy_fft.irfft) if transform.is_real else (scipy_fft.fft, scipy_fft.ifft)
-    workers = workers_for(rows)
+    workers = transform.workers(rows)
     spectra = forward(rows, axis=-1, workers=workers)
     spectra *= spectrum.factor.ravel()
     sums = inverse(spectra, length, axis=-1, workers=workers, overwrite_x=True)[..., span.taps - 1 :]
@@ -190,9 +207,9 @@ def correlate_rows(
     if not exact and not np.isfinite(sums[..., 0]).all():
         whole = 0  # block by block it is found out which samples are not finite, or too large
     else:
-        outputs = np.moveaxis(target, axis, -1)
-        sums = sums.reshape(*sums.shape[:-2], whole)
-        outputs[..., :whole] = np.rint(sums, out=sums).astype(target.dtype) if exact else sums
+        # A view, as the blocks of each line stand one behind the other.
+        outputs = np.moveaxis(target, axis, -1)[..., :whole].reshape(sums.shape)
+        outputs[...] = np.rint(sums, out=sums) if exact else sums
     for start in range(whole, span.count, size):
         count = min(size, span.count - start)
         part = Span(axis, extended.shape[axis], span.taps, start, count, "constant")

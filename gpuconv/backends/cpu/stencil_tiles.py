@@ -6,6 +6,8 @@ cache each (Xeon, AVX-512), in nanoseconds per 16 cells and step, float32:
 * images of 2048 x 2048: sweeps of 8, 16, 24 steps 4.9, 4.1, 3.9; 2, 6, 14 rows together 4.4, 4.1, 4.7;
 * images of 8192 x 256: 6, 14, 62 rows together 3.6, 3.4, 5.1;
 * images of 1024 x 16384: rows cut to 1024, 2048, 4096, 8192 cells 4.4, 4.9, 6.0, 6.9, whole 8.5;
+  on a busier machine, cut to 1024 cells with 6 rows together 5.1, with 14 rows 6.0; images of 3000 x 3000 6.0, 7.2;
+  images of 2048 x 2048, cut to 1024 cells with 6 rows together 4.9, whole 5.5;
 * volumes of 256^3: sweeps of 3, 5, 10 steps 12.7, 8.4, 8.4; tiles of 43, 64, 128, 256 rows 8.7, 8.4, 13.7, 15.8;
 * volumes with rows of 1024 cells: cut to 512 10.9, whole 11.8;
 * lines: sweeps of 64 steps of tiles of 2048, 4096, 8192 cells 2.1, 1.7, 2.5.
@@ -22,9 +24,11 @@ import numpy as np
 SCRATCH = 2**20
 # Bytes of an image that goes through all steps at once.
 IMAGE = 2**18
-# Bytes of the rows of a tile: of lines, of images (cut to half of that if they are longer), and of volumes.
-LINE, IMAGE_ROW, VOLUME_ROW = 2**14, 2**13, 2**11
-# Steps of a sweep at most, by the number of axes; and rows of an image that take a step together, short ones and long.
+# Bytes of the rows of a tile: of lines, of images (cut to no more than two thirds of that if they are longer), and of
+# volumes.
+LINE, IMAGE_ROW, VOLUME_ROW = 2**14, 3 * 2**11, 2**11
+# Steps of a sweep at most, by the number of axes; and rows of an image that take a step together: short ones, and those
+# that are long or are cut.
 STEPS = {1: 64, 2: 32, 3: 5}
 TOGETHER, TOGETHER_IF_LONG = 14, 6
 # Tiles for each thread, so that no one waits long for the last; but none shorter than so many times the steps.
@@ -111,10 +115,11 @@ def _images(shape: Shape, steps: int, threads: int) -> Tiling:
     _, rows, cells = shape.sizes
     if rows * cells * shape.width <= IMAGE and not shape.periodic[1]:
         return shape.tiling((steps,), shape.sizes, rows)
-    if cells * shape.width > IMAGE_ROW:
-        cells = IMAGE_ROW // 2 // shape.width
+    parts = -(-3 * cells * shape.width // (2 * IMAGE_ROW)) if cells * shape.width > IMAGE_ROW else 1
+    unit = registers(shape.width)
+    cells = cells if parts == 1 else -(-cells // (parts * unit)) * unit
     row = cells * shape.width
-    together = TOGETHER if row <= IMAGE_ROW // 2 else TOGETHER_IF_LONG
+    together = TOGETHER if parts == 1 and row <= 2 * IMAGE_ROW // 3 else TOGETHER_IF_LONG
     sweeps = _sweeps(steps, min(STEPS[2], max(SCRATCH // ((together + 2) * row), 4)))
     others = shape.fields * -(-shape.sizes[2] // cells)
     return shape.tiling(sweeps, (1, _cut(rows, others, threads, SHORTEST * max(sweeps)), cells), together)
