@@ -1,0 +1,27 @@
+"""Calls of the launcher of ``boxes.py`` that ask for every binary of ``boxes.cu``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gpuconv.backends.cuda import boxes
+from gpuconv.backends.cuda.launch import Launch
+from gpuconv.core.boundary import BOUNDARIES
+from tests.cuda.agreement import DTYPES, span_of
+from tests.cuda.instances_lines import rule_of
+from tests.cuda.recording import Sketch, recorded
+
+
+def launches() -> Iterator[Launch]:
+    """Every dtype with the weights it can have and the result of their convolution, every boundary, both lengths."""
+    for dtype in DTYPES:
+        for weights in ("int32", "int64", "uint64", "float64", "complex128"):
+            rule = rule_of(dtype, weights)
+            if rule is None:
+                continue
+            for taps, boundary in ((taps, boundary) for taps in (33, 20_000) for boundary in BOUNDARIES):
+                spans = (span_of(1, 64, taps, boundary),)
+                x = Sketch.of((64, 64), dtype)
+                yield from recorded(boxes.correlate_axis, x, np.ones(taps, weights), spans, 0, result=rule.result)
