@@ -13,8 +13,11 @@ CHUNK = 7
 THREADS = 256
 # Chunks that are added one by one, before their sums are doubled.
 DIRECT = 8
-# Eight blocks of 256 threads fill a multiprocessor; they fit an H200's shared memory, and six of them an A100's.
-COMFORTABLE_SHARED = 24 * 1024
+# Four blocks of 256 threads with 64 registers each fill a multiprocessor, and so much of an A100's shared memory.
+COMFORTABLE_SHARED = 40 * 1024
+# Chunks of a thread: finding its place costs as much as the outputs of three chunks. But only where more blocks are left
+# than a card holds at once: 132 multiprocessors of an H200 have four each.
+ROUNDS, BLOCKS = 4, 528
 # Wanted outputs of a tile for each tap: samples are then loaded five quarters times, all but once from a cache.
 OUTPUTS_A_TAP = 4
 # Memory is read in sectors.
@@ -73,9 +76,10 @@ def plan_of(count: int, taps: int, inner: int, row: bool, outer: int, sample_byt
     whole = ceil_div(count, CHUNK)
     widths = [inner] if row else list(lanes_of(inner, whole, sample_bytes))
     enough = min(taps, whole * CHUNK)
+    rounds = min(max(whole * inner * outer // (THREADS * BLOCKS), 1), ROUNDS)
     for limit, outputs in ((COMFORTABLE_SHARED, enough), (MAX_SHARED, enough), (MAX_SHARED, enough / 2)):
         for lanes in widths:
-            chunks = chunks_within(limit // (lanes * sum_bytes), taps, whole, lanes)
+            chunks = chunks_within(limit // (lanes * sum_bytes), taps, whole, max(THREADS // lanes, 1) * rounds)
             if chunks and chunks * CHUNK >= outputs:
                 return short_plan(count, taps, inner, row, outer, lanes, chunks, sum_bytes)
     lanes = inner if row else next(lanes for lanes in widths if lanes <= 32)
@@ -107,13 +111,11 @@ def sums_of(chunks: int, taps: int) -> int:
     return chunks * CHUNK + taps - 1 + whole + 2 * doubled
 
 
-def chunks_within(sums: int, taps: int, whole: int, lanes: int) -> int:
-    """Chunks of a tile, for `whole` of a line, where so many numbers have room; 0 if there is none."""
+def chunks_within(sums: int, taps: int, whole: int, wanted: int) -> int:
+    """Chunks of a tile: those wanted, those of a line, or what has room beside the taps; 0 if nothing has."""
     each = sums_of(2, taps) - sums_of(1, taps)
     room = (sums - sums_of(0, taps)) // each
-    at_once = max(THREADS // lanes, 1)
-    wanted = max(at_once, ceil_div(OUTPUTS_A_TAP * taps, CHUNK))
-    return max(min(room, wanted, whole), 0)
+    return max(min(room, max(wanted, ceil_div(OUTPUTS_A_TAP * taps, CHUNK)), whole), 0)
 
 
 def short_plan(

@@ -28,6 +28,10 @@
 #ifndef HOLE
 #define HOLE 0
 #endif
+// How many lanes, where that is known so that places in shared memory are constants; 0 for any number.
+#ifndef LANES
+#define LANES 0
+#endif
 
 // Odd, so that threads that stand CHUNK samples apart read different banks of shared memory.
 constexpr int CHUNK = 7;
@@ -62,17 +66,19 @@ struct Place {
     bool at_work;
 };
 
+__device__ inline int lanes_of(const Tile& tile) { return LANES ? LANES : tile.lanes; }
+
 __device__ inline Place place_of(const Around& around, const Tile& tile) {
     Place place;
     uint32 beside = blockIdx.x / around.inner_tiles;
-    int threads = tile.parts * tile.lanes;
+    int lanes = lanes_of(tile), threads = tile.parts * lanes;
     place.row = (int)threadIdx.x / threads;
     int thread = (int)threadIdx.x - place.row * threads;
-    place.part = thread / tile.lanes;
-    place.lane = thread - place.part * tile.lanes;
+    place.part = thread / lanes;
+    place.lane = thread - place.part * lanes;
     place.tile = beside % around.axis_tiles;
     place.outer = around.outer_first + (int64)(beside / around.axis_tiles) * tile.rows + place.row;
-    place.inner = (int64)(blockIdx.x % around.inner_tiles) * tile.lanes + place.lane;
+    place.inner = (int64)(blockIdx.x % around.inner_tiles) * lanes + place.lane;
     place.high = place.outer;
     place.low = 0;
     if (around.low != 1) {
@@ -125,7 +131,15 @@ struct IntoSum {
 // The sum of `count` neighbours.
 __device__ inline Sum sum_of(const Sum* sums, int count, int lanes) {
     Sum sum = zero<Sum>();
+#pragma unroll 1
     for (int k = 0; k < count; ++k) sum = add(sum, sums[k * lanes]);
+    return sum;
+}
+
+__device__ inline Sum sum_of_chunk(const Sum* samples, int lanes) {
+    Sum sum = samples[0];
+#pragma unroll
+    for (int k = 1; k < CHUNK; ++k) sum = add(sum, samples[k * lanes]);
     return sum;
 }
 
@@ -148,15 +162,16 @@ extern "C" __global__ void __launch_bounds__(256, BLOCKS)
               const __grid_constant__ Strides from, const __grid_constant__ Tile tile) {
     DYNAMIC_SHARED;
     Place place = place_of(around, tile);
+    const int lanes = lanes_of(tile);
     Sum* sums = (Sum*)dynamic_shared + place.lane;
     if (place.at_work) {
         Line line = {x + start_of(place, from), from.axis, axis.size, fill, weight};
         int length = tile.chunks * CHUNK;
         IntoSum into = {zero<Sum>()};
         line.fetch(axis.first + (place.tile + 1) * length, length, place.part, tile.parts, into);
-        sums[place.part * tile.lanes] = into.sum;
+        sums[place.part * lanes] = into.sum;
     }
-    join_parts(sums, place.part, tile.parts, tile.lanes, place.at_work);
+    join_parts(sums, place.part, tile.parts, lanes, place.at_work);
     if (place.at_work && place.part == 0)
         totals[(place.outer * around.axis_tiles + place.tile) * around.inner + place.inner] = sums[0];
 }
@@ -184,12 +199,13 @@ __device__ inline Shared shared_of(unsigned char* memory, const Place& place, co
     int samples = tile.chunks * CHUNK + tile.taps - 1;
     int doubled = tile.doublings ? whole + 1 - (between >> tile.doublings) : 0;
     int row = samples + whole + 2 * doubled + (HOLE ? tile.parts : 0);
+    const int lanes = lanes_of(tile);
     Shared shared;
-    shared.samples = (Sum*)memory + place.row * row * tile.lanes + place.lane;
-    shared.whole = shared.samples + samples * tile.lanes;
-    shared.sums[0] = shared.whole + whole * tile.lanes;
-    shared.sums[1] = shared.sums[0] + doubled * tile.lanes;
-    shared.parts = shared.sums[1] + doubled * tile.lanes;
+    shared.samples = (Sum*)memory + place.row * row * lanes + place.lane;
+    shared.whole = shared.samples + samples * lanes;
+    shared.sums[0] = shared.whole + whole * lanes;
+    shared.sums[1] = shared.sums[0] + doubled * lanes;
+    shared.parts = shared.sums[1] + doubled * lanes;
     return shared;
 }
 
@@ -198,11 +214,14 @@ __device__ inline Shared shared_of(unsigned char* memory, const Place& place, co
 __device__ inline const Sum* double_up(const Shared& shared, const Place& place, const Tile& tile, int chunks,
                                        int between) {
     if (tile.doublings == 0) return shared.whole;
-    int lanes = tile.lanes, all = chunks + between - 1, summed = between >> tile.doublings;
+    const int lanes = lanes_of(tile);
+    int all = chunks + between - 1, summed = between >> tile.doublings;
     const Sum* whole = shared.whole;
     Sum *from = shared.sums[0], *to = shared.sums[1];
-    if (place.at_work)
-        for (int c = place.part; c <= all - summed; c += tile.parts) from[c * lanes] = sum_of(whole + c * lanes, summed, lanes);
+    if (place.at_work) {
+        for (int c = place.part; c <= all - summed; c += tile.parts)
+            from[c * lanes] = sum_of(whole + c * lanes, summed, lanes);
+    }
     __syncthreads();
     for (int bit = tile.doublings - 1; bit >= 0; --bit) {
         int odd = between >> bit & 1, next = 2 * summed + odd;
@@ -229,7 +248,10 @@ __device__ inline void sum_boxes(Sum (&results)[CHUNK], const Sum* own, Sum midd
     for (int k = CHUNK - 2; k >= 0; --k) results[k] = add(own[k * lanes], results[k + 1]);
     int rest = taps % CHUNK;
     const Sum* last = own + (taps - rest) * lanes;
-    Sum beginning = sum_of(last, rest, lanes);
+    Sum beginning = zero<Sum>();
+#pragma unroll
+    for (int k = 0; k < CHUNK - 1; ++k)
+        if (k < rest) beginning = add(beginning, last[k * lanes]);
     last += rest * lanes;
 #pragma unroll
     for (int k = 0; k < CHUNK; ++k) {
@@ -251,7 +273,7 @@ extern "C" __global__ void __launch_bounds__(256, BLOCKS)
     DYNAMIC_SHARED;
     Place place = place_of(around, tile);
     Shared shared = shared_of(dynamic_shared, place, tile);
-    const int lanes = tile.lanes, parts = tile.parts, part = place.part;
+    const int lanes = lanes_of(tile), parts = tile.parts, part = place.part;
     const int between = tile.taps / CHUNK - 1;
     const int64 output = place.tile * tile.chunks * CHUNK, start = axis.first + output;
     const int wanted = (int)smaller<int64>(tile.chunks * CHUNK, axis.count - output);
@@ -275,7 +297,8 @@ extern "C" __global__ void __launch_bounds__(256, BLOCKS)
         line.fetch(start, needed, part, parts, into);
 #endif
         // What lies behind the last sample that is needed would be taken for a border.
-        for (int i = needed + part; i < chunks * CHUNK + tile.taps - 1; i += parts) shared.samples[i * lanes] = zero<Sum>();
+        for (int i = needed + part; i < chunks * CHUNK + tile.taps - 1; i += parts)
+            shared.samples[i * lanes] = zero<Sum>();
     }
 #if HOLE
     join_parts(shared.parts, part, parts, lanes, place.at_work);
@@ -289,7 +312,7 @@ extern "C" __global__ void __launch_bounds__(256, BLOCKS)
                 continue;
             }
 #endif
-            shared.whole[c * lanes] = sum_of(shared.samples + (c + 1) * CHUNK * lanes, CHUNK, lanes);
+            shared.whole[c * lanes] = sum_of_chunk(shared.samples + (c + 1) * CHUNK * lanes, lanes);
         }
     }
     __syncthreads();

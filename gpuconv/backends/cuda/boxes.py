@@ -28,11 +28,13 @@ from gpuconv.core.dtypes import ITEMSIZE
 from gpuconv.core.namespace import dtype_name
 from gpuconv.core.shapes import output_shape
 
-# Equal taps from which their sums are boxes. By counts of instructions, none of it measured yet: one tap after another
-# they are 9 + 1.2 taps an output (lines.cu), as boxes about 25. What a card can do while an output of four bytes goes
-# through memory, at seven tenths of its peak, is 32 on an A100 and 47 on an H200. So lines.cu waits for memory up to 19
-# and 32 taps; from there on it is what others wait for.
+# Equal taps from which their sums are boxes. By counts of PTX instructions for an output along a row of float32, none of
+# it measured yet: lines.cu takes 1.6 for each tap and 64 beside that, boxes.cu 40 and, for finding its place, from 57,
+# where a thread has one chunk, down to 14, where it has four. So boxes are ahead from 20 taps on at the latest.
 BOX_TAPS = 24
+
+# Lanes with binaries of their own: rows of one channel, and most columns.
+KNOWN_LANES = (1, 32)
 
 
 def is_box(taps: Any) -> bool:
@@ -104,7 +106,13 @@ def recipe(shape: tuple[int, ...], strides: tuple[int, ...], kinds: Kinds, span:
     plan = plan_of(
         span.count, span.taps, found.inner.count, found.row, found.outer, itemsize, ITEMSIZE[kinds.sum]
     )
-    defines = (*kinds.defines(), boundary_define("BOUNDARY", span), ("HOLE", str(int(plan.hole))))
+    lanes = plan.lanes if plan.lanes in KNOWN_LANES else 0
+    defines = (
+        *kinds.defines(),
+        boundary_define("BOUNDARY", span),
+        ("LANES", str(lanes)),
+        ("HOLE", str(int(plan.hole))),
+    )
     axis = struct(np.int64, span.size, span.first, span.count)
     from_, to = (strides_of(found, array) for array in (0, 1))
     tile = struct(
