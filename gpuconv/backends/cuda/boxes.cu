@@ -302,8 +302,9 @@ extern "C" __global__ void __launch_bounds__(256, BLOCKS)
     }
 #if HOLE
     join_parts(shared.parts, part, parts, lanes, place.at_work);
-#endif
+#else
     __syncthreads();
+#endif
     if (place.at_work) {
         for (int c = part; c < chunks + between - 1; c += parts) {
 #if HOLE
