@@ -56,7 +56,7 @@ def test_every_dtype_agrees_where_tiles_have_a_hole(rng, small_blocks, position,
     for shape, axis in SHAPES:
         x = image_of(rng, shape, dtype)
         runtime = EmulatedRuntime()
-        agree(x, taps_of(rng, 803, dtype), span_of(axis, shape[axis], 803, boundary), cval=3, runtime=runtime)
+        agree(x, taps_of(rng, 387, dtype), span_of(axis, shape[axis], 387, boundary), cval=3, runtime=runtime)
         assert [launch.kernel for launch in runtime.launches] == ["sum_tiles", "box_lines"], (shape, axis)
 
 
@@ -64,7 +64,7 @@ def test_every_dtype_agrees_where_tiles_have_a_hole(rng, small_blocks, position,
 def small_blocks(monkeypatch):
     """So little shared memory that a few hundred taps are too many for a tile."""
     for name in ("COMFORTABLE_SHARED", "MAX_SHARED"):
-        monkeypatch.setattr(box_plans, name, 3000)
+        monkeypatch.setattr(box_plans, name, 1500)
     caches = (box_plans.plan_of, boxes.recipe)
     for cache in caches:
         cache.cache_clear()
@@ -96,9 +96,9 @@ def test_every_boundary_holds_at_any_reach_and_origin(rng, boundary):
 @emulated
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 def test_every_boundary_holds_where_tiles_have_a_hole(rng, small_blocks, boundary):
-    for (shape, axis), taps in itertools.product(SHAPES, (700, 1001)):
+    for (shape, axis), taps in itertools.product(SHAPES, (387, 520)):
         x, size = image_of(rng, shape, "float32"), shape[axis]
-        for first, count in ((-(taps // 2), size), (-taps + 1, size + 9), (size + 2, 9), (2, 1)):
+        for first, count in ((-(taps // 2), size), (-taps + 1, size + 9), (size + 2, 9)):
             span = span_of(axis, size, taps, boundary, first=first, count=count)
             agree(x, np.full(taps, 0.7), span, cval=-1.5, case=(shape, axis, taps, first, count))
 
@@ -126,16 +126,17 @@ def test_an_empty_axis_is_all_fill_value(rng):
 
 
 @emulated
-@pytest.mark.parametrize("taps", [31, 900])
+@pytest.mark.filterwarnings("ignore:invalid value")
+@pytest.mark.parametrize("taps", [31, 400])
 def test_not_a_number_and_infinity_are_in_the_sums_of_their_boxes_only(rng, small_blocks, taps):
     """Of a box without them nothing is left over, and none of them meets its opposite in another's box."""
-    for shape, axis in (((3000, 3), 0), ((2, 3000), 1)):
+    for shape, axis in (((2000, 3), 0), ((2, 2000), 1)):
         x = image_of(rng, shape, "float32")
         lines = np.moveaxis(x, axis, -1)
-        lines[..., 500], lines[0, 1600], lines[-1, 2700] = np.nan, np.inf, -np.inf
-        agree(x, np.ones(taps), span_of(axis, 3000, taps, "reflect"), case=shape)
+        lines[..., 300], lines[0, 1000], lines[:, 1500] = np.nan, np.inf, -np.inf
+        agree(x, np.ones(taps), span_of(axis, 2000, taps, "reflect"), case=shape)
         for cval in (np.nan, np.inf):
-            agree(x, np.ones(taps), span_of(axis, 3000, taps, "constant"), cval=cval, case=(shape, cval))
+            agree(x, np.ones(taps), span_of(axis, 2000, taps, "constant"), cval=cval, case=(shape, cval))
 
 
 @emulated
@@ -162,7 +163,7 @@ def test_any_strides_are_read_where_tiles_have_a_hole(rng, small_blocks, layout)
     for shape in ((37, 41), (4, 9, 3), (3, 4, 5, 34)):
         x = LAYOUTS[layout](image_of(rng, shape, "float32"))
         for axis in range(x.ndim):
-            agree(x, np.full(811, 0.5), span_of(axis, shape[axis], 811, "reflect"), case=(shape, axis))
+            agree(x, np.full(389, 0.5), span_of(axis, shape[axis], 389, "reflect"), case=(shape, axis))
 
 
 @emulated
@@ -190,11 +191,16 @@ def test_results_are_rounded_once(rng, result):
 
 @emulated
 def test_overflow_of_integers_wraps_around():
-    x = np.full(40, 2**62, np.int64)
-    runtime = EmulatedRuntime()
-    with use_runtime(runtime):
-        sums = boxes.correlate_axis(runtime.place(x), np.ones(26, np.int64), (span_of(0, 40, 26, "wrap"),), 0)
+    sums = run(np.full(40, 2**62, np.int64), np.ones(26, np.int64), span_of(0, 40, 26, "wrap"))
     assert (sums == -(2**63)).all()
+
+
+def run(x, weights, span, runtime=None):
+    runtime = runtime or EmulatedRuntime()
+    with use_runtime(runtime):
+        sums = boxes.correlate_box(runtime.place(x), weights, span, 0)
+    runtime.assert_written(sums)
+    return sums
 
 
 @emulated
@@ -202,13 +208,12 @@ def test_overflow_of_integers_wraps_around():
 def test_a_flat_image_stays_flat_within_the_documented_error(taps):
     x = np.full((1, 5200), 1.1, np.float32)
     for shape, axis in ((x.shape, 1), (x.T.shape, 0)):
-        runtime = agree(x.reshape(shape), np.full(taps, 1 / taps), span_of(axis, 5200, taps, "reflect"))
-        error = np.abs(runtime.launches[-1].arguments[-7 if taps == 0 else 1 + (len(runtime.launches) > 1)] - x[0, 0])
-        assert error.max() <= 2 * sqrt(taps) * 2.0**-23 * 1.1
+        sums = run(x.reshape(shape), np.full(taps, 1 / taps), span_of(axis, 5200, taps, "reflect"))
+        assert np.abs(sums - 1.1).max() <= 2 * sqrt(taps) * 2.0**-23 * 1.1
 
 
 @emulated
-@pytest.mark.parametrize("taps", [40, 130, 900])
+@pytest.mark.parametrize("taps", [40, 130, 400])
 def test_the_order_of_threads_changes_nothing(rng, small_blocks, taps):
     for shape, axis in SHAPES:
         x = image_of(rng, shape, "float32")
@@ -241,20 +246,17 @@ def test_the_emulator_refuses_every_bug(rng, small_blocks, tmp_path, bug):
     right, wrong = BUGS[bug]
     text = compile.source_text("boxes.cu", ())
     assert text.count(right) == 1
-    calls = [((5, 61), 1, 27), ((5, 61), 1, 150), ((40, 40), 0, 24), ((30, 5), 0, 150), ((1, 900), 1, 900), ((21,), 0, 900)]
+    calls = (((5, 61), 1, 27), ((5, 61), 1, 100), ((2, 61), 1, 150), ((40, 40), 0, 24), ((1, 600), 1, 500))
 
-    def run(source):
+    def run_all(source):
         (tmp_path / "boxes.cu").write_text(source)
         for shape, axis, taps in calls:
-            runtime = EmulatedRuntime(folder=tmp_path)
-            x = runtime.place(image_of(rng, shape, "float32"))
-            span = span_of(axis, shape[axis], taps, "reflect")
-            with use_runtime(runtime):
-                runtime.assert_written(boxes.correlate_box(x, np.ones(taps), span, 0.0))
+            x, span = image_of(rng, shape, "float32"), span_of(axis, shape[axis], taps, "reflect")
+            run(x, np.ones(taps), span, EmulatedRuntime(folder=tmp_path))
 
-    run(text)
+    run_all(text)
     with pytest.raises(EmulationError):
-        run(text.replace(right, wrong))
+        run_all(text.replace(right, wrong))
 
 
 @emulated
@@ -283,7 +285,7 @@ def test_equal_taps_on_the_host_are_boxes():
 
 
 def test_partial_sums_keep_the_documented_error():
-    for taps in range(box_plans.CHUNK, 20_000):
+    for taps in (*range(box_plans.CHUNK, 1500), *range(1500, 40_000, 97)):
         for row, sum_bytes in ((True, 4), (False, 16)):
             plan = box_plans.plan_of(10**6, taps, 1 if row else 64, row, 1, 4, sum_bytes)
             between = plan.taps // box_plans.CHUNK - 1
