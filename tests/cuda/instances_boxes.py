@@ -19,7 +19,7 @@ SHAPES = (((64, 64), 1), ((64, 64, 3), 1), ((64, 64), 0))
 
 
 def launches() -> Iterator[Launch]:
-    """Every dtype with the weights it can have and the result of their convolution, every boundary and layout, both lengths."""
+    """Every dtype with the weights it can have, and the result of the two; every boundary, layout and length."""
     for dtype in DTYPES:
         for weights in ("int32", "int64", "uint64", "float64", "complex128"):
             rule = rule_of(dtype, weights)

@@ -122,7 +122,9 @@ def test_an_empty_axis_is_all_fill_value(rng):
     agree(x, np.ones(30), span_of(1, 0, 30, "constant", first=-3, count=4), cval=2.0)
     agree(x, np.ones(30), span_of(0, 3, 30, "reflect"))
     with pytest.raises(ValueError, match="needs at least one sample to extend: the axis is empty"):
-        recorded(boxes.correlate_axis, Sketch.of((3, 0), "float32"), np.ones(30), (span_of(1, 0, 30, "wrap", count=4),), 0)
+        recorded(
+            boxes.correlate_axis, Sketch.of((3, 0), "float32"), np.ones(30), (span_of(1, 0, 30, "wrap", count=4),), 0
+        )
 
 
 @emulated
@@ -236,7 +238,10 @@ BUGS = {
     "results beyond the last": ("if (chunk * CHUNK + k < wanted) store", "store"),
     "shared memory of another row": ("place.row * row * lanes", "place.row * lanes"),
     "the hole is taken for a chunk": ("if (c + 1 == tile.chunks) {", "if (c + 1 == 0) {"),
-    "threads leave before a barrier": ("    Shared shared = shared_of", "    if (!place.at_work) return;\n    Shared shared = shared_of"),
+    "threads leave before a barrier": (
+        "    Shared shared = shared_of",
+        "    if (!place.at_work) return;\n    Shared shared = shared_of",
+    ),
 }
 
 

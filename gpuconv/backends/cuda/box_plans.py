@@ -15,8 +15,8 @@ THREADS = 256
 DIRECT = 8
 # Four blocks of 256 threads with 64 registers each fill a multiprocessor, and so much of an A100's shared memory.
 COMFORTABLE_SHARED = 40 * 1024
-# Chunks of a thread: finding its place costs as much as the outputs of three chunks. But only where more blocks are left
-# than a card holds at once: 132 multiprocessors of an H200 have four each.
+# Chunks of a thread along an axis: finding its place takes as many instructions as the outputs of a chunk or two. But
+# only where as many blocks are left as a card holds at once: 132 multiprocessors of an H200 have four each.
 ROUNDS, BLOCKS = 4, 528
 # Wanted outputs of a tile for each tap: samples are then loaded five quarters times, all but once from a cache.
 OUTPUTS_A_TAP = 4
@@ -118,9 +118,7 @@ def chunks_within(sums: int, taps: int, whole: int, wanted: int) -> int:
     return max(min(room, max(wanted, ceil_div(OUTPUTS_A_TAP * taps, CHUNK)), whole), 0)
 
 
-def short_plan(
-    count: int, taps: int, inner: int, row: bool, outer: int, lanes: int, most: int, sum_bytes: int
-) -> Plan:
+def short_plan(count: int, taps: int, inner: int, row: bool, outer: int, lanes: int, most: int, sum_bytes: int) -> Plan:
     """Tiles of up to `most` chunks that lie in shared memory with all that their boxes reach."""
     whole = ceil_div(count, CHUNK)
     tiles = ceil_div(whole, most)

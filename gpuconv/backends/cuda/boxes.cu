@@ -3,22 +3,26 @@
 // box_lines   any axis: a tile of a line and of its `lanes` neighbours, in one launch
 // sum_tiles   before it, where a tile and the taps of its last output do not fit shared memory: the sum of every tile
 //
-// Every line is cut into chunks of CHUNK samples, counted from the first sample of a tile. A box is the end of its first
-// chunk, whole chunks between, and the beginning of its last chunk. A thread sums the ends and the beginnings of the
-// CHUNK outputs of one chunk in registers, while whole chunks are summed by doubling, which is CHUNK times less work than
-// doubling samples: about 25 instructions and 6 words of shared memory an output, whatever the taps. Nothing is
-// subtracted: what is in no box does not touch its sum. Samples are weighted first, so that no sum overflows where the
-// definition does not, and no product is rounded more often than CHUNK + DIRECT + 2 log2(taps) times.
+// A line is cut into chunks of CHUNK samples, counted from the first sample of a tile. A box is the end of its first
+// chunk, whole chunks between, and the beginning of its last chunk. A thread sums the ends and the beginnings for the
+// CHUNK outputs of one chunk in registers; whole chunks are summed by doubling, CHUNK times less work than doubling
+// samples would be. That takes some 40 instructions and 7 words of shared memory an output, and a word or two for
+// every doubling of the taps beyond 70. Nothing is subtracted: what is not in a box does not touch its sum. Samples
+// are weighted before they are summed, so that no sum overflows where the definition's does not, and a product is
+// rounded no more than CHUNK + DIRECT + 2 log2(taps) times, where block prefix sums as long as the taps would round it
+// `taps` times.
 //
 // A block has rows * parts * lanes threads. `lanes` is the number of channels, where these and the axis are a row in
-// memory, else positions side by side on the fastest axis. As many samples as fit are loaded together: a tile of one row
-// more than fills a multiprocessor's loads, a tile of columns is a few times as long as the taps, of as many lanes as
-// make whole sectors of memory.
+// memory; else positions side by side on the fastest axis. The tile of a block is its outputs and, behind them, what
+// the box of the last one reaches. It lies in shared memory as it is loaded, every thread's loads independent of each
+// other. Samples that two tiles share are read twice, the second time from a cache: so tiles of columns, of which
+// there is room for few rows, are made of fewer lanes where taps are many.
 //
-// HOLE: there is no room for all chunks between. They are the same ones for all outputs of a tile but for as many as the
-// tile has at either end, so their sum, the bulk, takes the place of one chunk. It is the sum of tiles, which sum_tiles
-// left, and of less than another tile of samples. `taps` then counts the hole as one chunk, and samples behind it are
-// found `jump` further on. Each sample is read by three blocks, twice from a cache.
+// HOLE: the chunks between have no room. But for as many of them as a tile has at either end they are the same ones
+// for all its outputs, and their sum, the bulk, takes the place of a single chunk. It is made of the sums of whole
+// tiles, which sum_tiles left, and of less than a tile of samples. `taps` then counts the hole as one chunk, and
+// samples behind it are found `jump` further on. A sample comes from memory twice, and once or twice more from a
+// cache, whatever the taps.
 #include "numbers.cuh"
 #include "boundary.cuh"
 
@@ -36,7 +40,7 @@
 // Odd, so that threads that stand CHUNK samples apart read different banks of shared memory.
 constexpr int CHUNK = 7;
 
-// Four blocks of 256 threads to a multiprocessor, where the sums of a chunk leave registers for it.
+// Of 256 threads to a multiprocessor. With five of them ptxas spills.
 constexpr int BLOCKS = sizeof(Sum) <= 8 ? 4 : 2;
 
 struct Axis {

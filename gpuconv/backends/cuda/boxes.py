@@ -28,9 +28,9 @@ from gpuconv.core.dtypes import ITEMSIZE
 from gpuconv.core.namespace import dtype_name
 from gpuconv.core.shapes import output_shape
 
-# Equal taps from which their sums are boxes. By counts of PTX instructions for an output along a row of float32, none of
-# it measured yet: lines.cu takes 1.6 for each tap and 64 beside that, boxes.cu 40 and, for finding its place, from 57,
-# where a thread has one chunk, down to 14, where it has four. So boxes are ahead from 20 taps on at the latest.
+# Equal taps from which their sums are boxes. By counts of PTX instructions for an output along a row of float32, which
+# no card has confirmed yet: lines.cu takes 1.6 for each tap and 64 beside that; boxes.cu 40 and, for finding its place,
+# from 57, where a thread has one chunk, down to 14, where it has four. So boxes are ahead from 21 taps on, or before.
 BOX_TAPS = 24
 
 # Lanes with binaries of their own: rows of one channel, and most columns.
@@ -103,9 +103,7 @@ def recipe(shape: tuple[int, ...], strides: tuple[int, ...], kinds: Kinds, span:
         return None
     if prod(target) == 0:
         return Recipe(target, order, (), 0, ())
-    plan = plan_of(
-        span.count, span.taps, found.inner.count, found.row, found.outer, itemsize, ITEMSIZE[kinds.sum]
-    )
+    plan = plan_of(span.count, span.taps, found.inner.count, found.row, found.outer, itemsize, ITEMSIZE[kinds.sum])
     lanes = plan.lanes if plan.lanes in KNOWN_LANES else 0
     defines = (
         *kinds.defines(),
@@ -115,9 +113,7 @@ def recipe(shape: tuple[int, ...], strides: tuple[int, ...], kinds: Kinds, span:
     )
     axis = struct(np.int64, span.size, span.first, span.count)
     from_, to = (strides_of(found, array) for array in (0, 1))
-    tile = struct(
-        np.int32, plan.lanes, plan.parts, plan.rows, plan.chunks, plan.taps, plan.doublings, int(plan.staged)
-    )
+    tile = struct(np.int32, plan.lanes, plan.parts, plan.rows, plan.chunks, plan.taps, plan.doublings, int(plan.staged))
     made: list[Part] = []
     bulk: tuple[Any, ...] = ()
     if plan.hole:
@@ -157,5 +153,5 @@ def strides_of(found: Lines, array: int) -> np.ndarray:
 
 def struct(kind: type, *numbers: int) -> np.ndarray:
     """A struct of numbers of one type, as an argument by value."""
-    values = np.array(numbers, kind)
+    values: np.ndarray = np.array(numbers, kind)
     return values.view([("at", kind, values.shape)])
