@@ -22,8 +22,6 @@ ROUNDS, BLOCKS = 4, 528
 OUTPUTS_A_TAP = 4
 # Memory is read in sectors.
 SECTOR = 32
-# Threads of a block where axis and lanes are short.
-FEW_THREADS = 128
 
 
 @dataclass(frozen=True)
