@@ -265,6 +265,16 @@ def test_the_emulator_refuses_every_bug(rng, small_blocks, tmp_path, bug):
 
 
 @emulated
+def test_several_launches_share_what_a_grid_cannot_hold(rng, small_blocks, monkeypatch):
+    monkeypatch.setattr(boxes, "MAX_BLOCKS", 12)
+    for shape, axis, taps in (((9, 11, 35), 1, 24), ((9, 61), 1, 387), ((9, 11, 35), 1, 387), ((300, 20), 1, 30)):
+        x = image_of(rng, shape, "float32")
+        runtime = agree(x, np.full(taps, 0.5), span_of(axis, shape[axis], taps, "reflect"), case=(shape, taps))
+        assert len(runtime.launches) > 2, shape
+        assert all(launch.blocks <= 12 for launch in runtime.launches)
+
+
+@emulated
 def test_long_boxes_come_in_two_launches(rng):
     for shape, axis, taps in (((1500, 3), 0, 3001), ((2, 700), 1, 20_011), ((1, 40), 1, 9001)):
         x = image_of(rng, shape, "float64")
@@ -290,13 +300,14 @@ def test_equal_taps_on_the_host_are_boxes():
 
 
 def test_partial_sums_keep_the_documented_error():
-    for taps in (*range(box_plans.CHUNK, 1500), *range(1500, 40_000, 97)):
+    for taps in (*range(box_plans.CHUNK, 1500), *range(1500, 40_000, 97), 10**6, 10**7, 10**8):
         for row, sum_bytes in ((True, 4), (False, 16)):
             plan = box_plans.plan_of(10**6, taps, 1 if row else 64, row, 1, 4, sum_bytes)
             between = plan.taps // box_plans.CHUNK - 1
             bulk = 0
             if plan.hole:
-                a_thread = -(-plan.whole_tiles // plan.parts) + -(-plan.rest // plan.parts)
+                of_tiles = -(-plan.whole_tiles // plan.parts)
+                a_thread = min(of_tiles, 64) + of_tiles // 64 + -(-plan.rest // plan.parts)
                 in_a_tile = -(-plan.chunks * box_plans.CHUNK // plan.parts) + plan.parts.bit_length()
                 bulk = a_thread + in_a_tile + plan.parts.bit_length()
             chunks = max(box_plans.CHUNK, bulk) + (between >> plan.doublings) + 2 * plan.doublings

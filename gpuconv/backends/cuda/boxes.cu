@@ -8,9 +8,9 @@
 // CHUNK outputs of one chunk in registers; whole chunks are summed by doubling, CHUNK times less work than doubling
 // samples would be. That takes some 40 instructions and 7 words of shared memory an output, and a word or two for
 // every doubling of the taps beyond 70. Nothing is subtracted: what is not in a box does not touch its sum. Samples
-// are weighted before they are summed, so that no sum overflows where the definition's does not, and a product is
-// rounded no more than CHUNK + DIRECT + 2 log2(taps) times, where block prefix sums as long as the taps would round it
-// `taps` times.
+// are weighted before they are summed, so that no sum overflows where the definition's does not. In one launch a
+// product is rounded no more than CHUNK + DIRECT + 2 log2(taps) times, where block prefix sums as long as the taps
+// would round it `taps` times.
 //
 // A block has rows * parts * lanes threads. `lanes` is the number of channels, where these and the axis are a row in
 // memory; else positions side by side on the fastest axis. The tile of a block is its outputs and, behind them, what
@@ -39,6 +39,9 @@
 
 // Odd, so that threads that stand CHUNK samples apart read different banks of shared memory.
 constexpr int CHUNK = 7;
+
+// Tiles of a bulk that a thread adds up before their sum joins the others: no more roundings than a box may have.
+constexpr int GROUP = 64;
 
 // Of 256 threads to a multiprocessor. With five of them ptxas spills.
 constexpr int BLOCKS = sizeof(Sum) <= 8 ? 4 : 2;
@@ -294,7 +297,11 @@ extern "C" __global__ void __launch_bounds__(256, BLOCKS)
         line.fetch(start + behind + bulk.jump, needed - behind, part, parts, into);
         IntoSum sum = {zero<Sum>()};
         const Sum* tiles = totals + (place.outer * bulk.of_line + place.tile) * around.inner + place.inner;
-        for (int64 t = part; t < bulk.tiles; t += parts) sum(0, tiles[t * around.inner]);
+        for (int64 t = part; t < bulk.tiles;) {
+            Sum some = zero<Sum>();
+            for (int k = 0; k < GROUP && t < bulk.tiles; ++k, t += parts) some = add(some, tiles[t * around.inner]);
+            sum(0, some);
+        }
         line.fetch(start + (bulk.tiles + 1) * before, (int)bulk.rest, part, parts, sum);
         shared.parts[part * lanes] = sum.sum;
 #else
