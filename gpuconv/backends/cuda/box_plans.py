@@ -13,7 +13,7 @@ CHUNK = 7
 THREADS = 256
 # Chunks that are added one by one, before their sums are doubled.
 DIRECT = 8
-# Four blocks of 256 threads with 64 registers each fill a multiprocessor, and so much of an A100's shared memory.
+# Of the four blocks that a multiprocessor holds where sums have four bytes: so much is an A100's shared memory.
 COMFORTABLE_SHARED = 40 * 1024
 # Chunks of a thread along an axis: finding its place takes as many instructions as the outputs of a chunk or two. But
 # only where as many blocks are left as a card holds at once: 132 multiprocessors of an H200 have four each.

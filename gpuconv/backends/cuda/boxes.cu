@@ -43,8 +43,8 @@ constexpr int CHUNK = 7;
 // Tiles of a bulk that a thread adds up before their sum joins the others: no more roundings than a box may have.
 constexpr int GROUP = 64;
 
-// Of 256 threads to a multiprocessor. With five of them ptxas spills.
-constexpr int BLOCKS = sizeof(Sum) <= 8 ? 4 : 2;
+// Of 256 threads to a multiprocessor: so few that ptxas does not spill, as it did with four for sums of eight bytes.
+constexpr int BLOCKS = (sizeof(Sum) <= 4 ? 4 : sizeof(Sum) <= 8 ? 3 : 2) - (HOLE && sizeof(Sum) <= 8);
 
 struct Axis {
     int64 size, first, count;
