@@ -43,6 +43,8 @@ class Work:
         True for taps that are not negative and sum to 1, in float64 for images of integers as well.
     result : str
         Dtype of the result, if it is not the usual one.
+    equal : bool
+        True for taps along axes that are all equal and sum to 1, of images of floats.
     """
 
     shape: tuple[int, ...]
@@ -55,6 +57,7 @@ class Work:
     quick: bool = False
     smooth: bool = False
     result: str = ""
+    equal: bool = False
 
     @property
     def result_dtype(self) -> str:
@@ -72,7 +75,7 @@ class Work:
             taps = "x".join(map(str, self.kernel))
         along = "" if self.axes is None else f" along {', '.join(map(str, self.axes))}"
         to = f" to {self.result_dtype}" if self.smooth else ""
-        return f"{size} {self.dtype}{to}, {taps} taps{along}, {self.boundary}"
+        return f"{size} {self.dtype}{to}, {taps} {'equal ' if self.equal else ''}taps{along}, {self.boundary}"
 
     @property
     def convolved(self) -> tuple[int, ...]:
@@ -106,7 +109,7 @@ def make_data(work: Work) -> Data:
     if not work.outer:
         kernel = draw(work.kernel)
         return Data(x, kernel / kernel.sum() if work.smooth else kernel, None)
-    taps = [draw(count) for count in work.kernel]
+    taps = [np.full(count, 1 / count) if work.equal else draw(count) for count in work.kernel]
     if work.smooth:
         taps = [line + line[::-1] for line in taps]
         taps = [line / line.sum() for line in taps]

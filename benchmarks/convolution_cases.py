@@ -34,6 +34,8 @@ BYTES = tuple(
 CUDA = (
     Work((4096, 4096), (17, 17), boundary="reflect", outer=True, quick=True),
     *(Work((4096, 4096), (17,), axes=(axis,), boundary="reflect", quick=True) for axis in (0, 1)),
+    *(Work((4096, 4096), (k, k), boundary="reflect", outer=True, equal=True, quick=k == 31) for k in (31, 255)),
+    *(Work((4096, 4096), (101,), axes=(axis,), boundary="reflect", outer=True, equal=True) for axis in (0, 1)),
     *(Work((4096, 4096), (k, k), boundary="reflect", quick=k in (3, 15)) for k in (3, 5, 7, 15)),
     Work((4096, 4096), (255, 255), quick=True),
     Work((64_000_000,), (4097,)),

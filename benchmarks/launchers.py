@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from gpuconv.backends.cuda import (
+    boxes,
     channels,
     compile,
     cufft,
@@ -126,6 +127,7 @@ def calls() -> dict[str, Callable[[], Any]]:
     broad, wide = np.ones((33, 33)), spans_of(image.shape, 33)
     return {
         "one axis, 17 taps": partial(lines.correlate_axis, image, taps, flat[1:], 0.0),
+        "one axis, 33 equal taps": partial(boxes.correlate_axis, image, np.ones(33), wide[1:], 0.0),
         "separable, 17 taps": partial(separable.correlate_separable, image, [[taps] * 2], flat, 0.0),
         "separable, 17 taps, a volume": partial(separable.correlate_separable, volume, [[taps] * 3], deep, 0.0),
         "a gradient": partial(separable.correlate_banks, image, [[slope, taps], [taps, slope]], [flat] * 2, 0.0),

@@ -171,6 +171,17 @@ def _passes(module: ModuleType, work: Work, data: Data) -> Callable[[], Any]:
     return call
 
 
+def _uniform_why_not(work: Work) -> str | None:
+    return _even(work) if work.equal else "taps are not all equal"
+
+
+def _uniform(module: ModuleType, work: Work, data: Data) -> Callable[[], Any]:
+    x, sizes = _of(module, data.x), [1] * len(work.shape)
+    for taps, axis in zip(work.kernel, work.convolved, strict=True):
+        sizes[axis] = taps
+    return lambda: module.uniform_filter(x, sizes, mode=work.boundary)
+
+
 def _transform_why_not(work: Work) -> str | None:
     if work.outer:
         return "one pass per axis is the comparison for outer products"
@@ -312,6 +323,7 @@ PEERS = (
     Peer("dask_image.ndfilters.convolve", "dask-image", "dask_image.ndfilters", ("dask",), _dask_why_not, _dask),
     Peer("cupyx.scipy.ndimage.convolve", "cupyx", "cupyx.scipy.ndimage", ("cupy",), _ndimage_why_not, _ndimage),
     Peer("cupyx.scipy.ndimage.convolve1d", "cupyx", "cupyx.scipy.ndimage", ("cupy",), _passes_why_not, _passes),
+    Peer("cupyx.scipy.ndimage.uniform_filter", "cupyx", "cupyx.scipy.ndimage", ("cupy",), _uniform_why_not, _uniform),
     Peer("cupyx.scipy.signal.fftconvolve", "cupyx", "cupyx.scipy.signal", ("cupy",), _transform_why_not, _fftconvolve),
     Peer("cupyx.scipy.signal.oaconvolve", "cupyx", "cupyx.scipy.signal", ("cupy",), _transform_why_not, _oaconvolve),
 )

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from benchmarks import bench_convolutions, bench_methods, cases, convolution_cases, libraries, peers
 from benchmarks.cases import CASES, Work
@@ -104,6 +105,8 @@ PEER_WORKS = [
             Work((40,), (7,), dtype="float64"),
             Work((20, 24), (5, 3)),
             Work((20, 24), (5, 3), outer=True),
+            Work((20, 24), (7, 5), outer=True, equal=True),
+            Work((20, 24), (7,), axes=(1,), outer=True, equal=True),
             Work((20, 24), (13, 13)),
             Work((5, 24), (7,), axes=(1,)),
             Work((9, 10, 12), (3, 3, 5)),
@@ -132,7 +135,14 @@ def test_gpuconv_and_every_peer_that_takes_part_meet_the_definition(work, numpy_
 
 def test_every_peer_takes_part_in_a_case():
     for peer in peers.PEERS:
-        assert [work for work in CASES if peer.why_not(work) is None], peer.name
+        assert [work for work in (*CASES, *convolution_cases.CUDA) if peer.why_not(work) is None], peer.name
+
+
+@pytest.mark.parametrize("work", [work for work in PEER_WORKS if work.equal], ids=lambda work: work.name)
+def test_the_uniform_filter_that_equal_taps_are_held_to_meets_the_definition(work):
+    data = cases.make_data(work)
+    result = peers._uniform(ndimage, work, data)()
+    np.testing.assert_allclose(result, cases.expected(work, data), rtol=0, atol=cases.tolerance(work, data))
 
 
 def test_a_peer_that_is_not_installed_is_absent_with_its_reason(numpy_library, monkeypatch):

@@ -29,7 +29,7 @@ def launches() -> Iterator[Launch]:
             slow, fast = (BOUNDARIES[(position + shift) % len(BOUNDARIES)] for shift in (0, 1))
             for taps in (5, 33, 65, 101):
                 spans = span_of(0, 512, taps, slow), span_of(1, 512, taps, fast)
-                lists = [np.full(taps, number, weights) for number in (1, 2, 3)]
+                lists = [np.arange(number, number + taps).astype(weights) for number in (1, 2, 3)]
                 options = {"result": rule.result}
                 for banks in ([(0, 0)], [(0, 1), (1, 0)], [(2, 0), (1, 1), (0, 2)], [(0, 0)] * 2, [(0, 1), (0, 2)] * 2):
                     chosen = [[lists[place] for place in bank] for bank in banks]

@@ -6,11 +6,23 @@ import numpy as np
 import pytest
 
 from benchmarks import launchers
-from gpuconv.backends.cuda import channels, compile, cufft, fourier, lines, separable_sweeps, spectra, stencil, windows
+from gpuconv.backends.cuda import (
+    boxes,
+    channels,
+    compile,
+    cufft,
+    fourier,
+    lines,
+    separable_sweeps,
+    spectra,
+    stencil,
+    windows,
+)
 from gpuconv.backends.cuda.runtime import use_runtime
 
 CALLS = tuple(launchers.calls())
 CACHES = (
+    boxes.recipe,
     lines.recipe,
     separable_sweeps.plan_of,
     windows._plan,

@@ -57,6 +57,9 @@ CALLS = {
     "gradient": lambda x: filters.gaussian_gradient(x, 1.0, boundary="constant", cval=1.0),
     "Hessian": lambda x: filters.hessian(x, 1.0),
     "structure tensor": lambda x: filters.structure_tensor(x, 1.0),
+    "box": lambda x: filters.uniform(x, (31, 26), boundary=("wrap", "constant"), cval=3.0),
+    "box of one axis": lambda x: filters.local_mean(x, 40, axes=1, origin=3),
+    "boxes without what is missing": lambda x: filters.local_mean(x, (7, 45), nan="omit"),
 }
 
 
@@ -73,6 +76,13 @@ def test_calls_agree_with_the_processor(device, rng, name, dtype):
     assert result.dtype == expected.dtype
     scale = float(np.abs(expected.astype(np.complex128)).max())
     assert_close(np.asarray(result), expected, taps=200, scale=scale, case=name)
+
+
+def test_long_boxes_are_summed_axis_by_axis(device, rng):
+    filters.uniform(rng.random((80, 90)), 31)
+    filters.local_mean(rng.random((80, 90)), 24)
+    gpuconv.convolve(rng.random((80, 90)), np.full((30, 30), 0.5), method="separable")
+    assert [launch.kernel for launch in device.launches] == ["box_lines"] * 6
 
 
 @pytest.mark.parametrize("operator", ["sobel", "prewitt", "scharr", "roberts"])

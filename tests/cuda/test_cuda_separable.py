@@ -204,7 +204,8 @@ def test_shared_memory_and_parameters_stay_within_what_every_card_has(dtype):
     fused = 0
     for slow, fast in itertools.product((1, 2, 17, 65, 129, 300), repeat=2):
         spans = span_of(0, 512, slow, "reflect"), span_of(1, 512, fast, "reflect")
-        for launch in recorded(separable.correlate_separable, x, [[np.ones(slow), np.ones(fast)]], spans, 0.0):
+        banks = [[np.arange(span.taps) + 1.0 for span in spans]]
+        for launch in recorded(separable.correlate_separable, x, banks, spans, 0.0):
             assert launch.shared <= MAX_SHARED
             fused += launch.kernel == "separable"
             size = sum(

@@ -17,7 +17,7 @@ digits.cuh          one number of a block or a position as several
 Nothing here imports CuPy before an array of CuPy's comes along.
 """
 
-from gpuconv.backends.cuda import channels, fourier, lines, recurrence, separable, stencil, tridiagonal, windows
+from gpuconv.backends.cuda import boxes, channels, fourier, lines, recurrence, separable, stencil, tridiagonal, windows
 from gpuconv.backends.registry import Implementation
 from gpuconv.core.problem import TransformProblem
 
@@ -27,7 +27,7 @@ def _always(problem: TransformProblem) -> str | None:
 
 
 TABLE = {
-    "correlate_axis": Implementation(lines.correlate_axis, lines.why_not, native=True),
+    "correlate_axis": Implementation(boxes.correlate_axis, lines.why_not, native=True),
     "correlate_separable": Implementation(separable.correlate_separable, separable.why_not, native=True),
     "correlate_banks": Implementation(separable.correlate_banks, separable.why_not, native=True),
     "correlate_windows": Implementation(windows.correlate_windows, windows.why_not, native=True),

@@ -195,9 +195,9 @@ def _packed(values: bytes, given: np.dtype, dtype: Any, capacity: int) -> np.nda
 
 
 @lru_cache(maxsize=4096)
-def struct_of(numbers: tuple[int, ...]) -> np.ndarray:
-    """A struct of int64 with these numbers, which is not to be written to."""
-    values = np.array(numbers, np.int64)
+def struct_of(numbers: tuple[int, ...], dtype: str = "int64") -> np.ndarray:
+    """A struct of these numbers, as an argument by value. It is not to be written to."""
+    values = np.array(numbers, dtype)
     values.flags.writeable = False
     return values.view([("at", values.dtype, values.shape)])
 

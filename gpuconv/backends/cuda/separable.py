@@ -8,14 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from gpuconv.backends.cuda.boxes import BOX_TAPS, correlate_axis, is_box
 from gpuconv.backends.cuda.launch import Kinds
-from gpuconv.backends.cuda.lines import correlate_axis
 from gpuconv.backends.cuda.runtime import current
 from gpuconv.backends.cuda.separable_sweeps import Bank, Sweep, cast, common, pair_of, plan_of
 from gpuconv.backends.generic.separable import fill_first_for_all, filtered_fill, identity_of, is_zero
 from gpuconv.core.boundary import Span
 from gpuconv.core.namespace import dtype_name
 from gpuconv.core.problem import Problem
+
+# Equal taps, of both axes together, from which box sums axis by axis are ahead of a sweep. These go through memory once
+# more, and a card that is as fast as an A100 or an H200 carries out 50 to 70 instructions an output meanwhile; but a
+# sweep, like lines.cu, takes 1.6 of them for each tap. By counts, not measured.
+PASSES_TAPS = 2 * BOX_TAPS
 
 
 def why_not(problem: Problem) -> str | None:
@@ -26,7 +31,8 @@ def correlate_separable(
     x: Any, banks: Sequence[Bank], spans: Sequence[Span], cval: Any, *, result: str | None = None
 ) -> Any:
     """``sum over banks of`` the correlation of `x` with ``bank[0] (x) bank[1] (x) ...``, bank[i] along spans[i]."""
-    if len(spans) == 2 and _on_host(banks):
+    on_host = _on_host(banks)
+    if len(spans) == 2 and on_host and not (len(banks) == 1 and _are_boxes(banks[0])):
         before = None
         made = _planned(x, banks, (tuple(spans),), result, summed=True)
         if made is not None:
@@ -36,8 +42,10 @@ def correlate_separable(
             return before
     kinds = Kinds.of(dtype_name(x.dtype), common(banks), result)
     banks = [[cast(taps, kinds) for taps in bank] for bank in banks]
-    if len(spans) > 2 and _on_host(banks):
-        pair = pair_of(x.strides, (tuple(spans),), kinds)
+    if on_host and len(spans) > 1:
+        pair = pair_of(x.strides, (tuple(spans),), kinds) if len(spans) > 2 else None
+        if len(banks) == 1 and _are_boxes([banks[0][place] for place in pair or range(len(spans))]):
+            return _pass_by_pass(x, banks[0], spans, cval, kinds)
         if pair is not None:
             return _after_passes(x, banks, spans, pair, cval, kinds)
     total = None
@@ -113,6 +121,21 @@ def _after_passes(
         passed, (sweep,) = made
         (before,) = sweep.run(passed, fill, before)
     return before
+
+
+def _are_boxes(bank: Bank) -> bool:
+    """Whether so many taps are equal that the axes are better summed one by one."""
+    if sum(taps.size for taps in bank) < PASSES_TAPS:
+        return False
+    return sum(taps.size for taps in bank if is_box(taps)) >= PASSES_TAPS
+
+
+def _pass_by_pass(x: Any, bank: Bank, spans: Sequence[Span], cval: Any, kinds: Kinds) -> Any:
+    """One pass per axis, the last one rounding. The fill value is filtered with the samples, as taps are at hand."""
+    for taps, span in zip(bank[:-1], spans[:-1], strict=True):
+        x = correlate_axis(x, taps, (span,), cval)
+        cval = _filtered(taps, cval, kinds.sum)
+    return correlate_axis(x, bank[-1], (spans[-1],), cval, result=kinds.result)
 
 
 def _passes(x: Any, bank: Bank, spans: Sequence[Span], cval: Any, result: str) -> Any:
