@@ -253,7 +253,7 @@ def renew_tables(folder: Path, page: Path) -> None:
 def fit_command(parsed: argparse.Namespace) -> int:
     """Score the planner on every grid of the file, and look for constants that would do better."""
     for row in _read(parsed.file)["subjects"]["crossover"]["choices"]:
-        tables = ("numpy",) if row["library"].endswith(fitting.PLAIN) else ("numba", "numpy")
+        tables = ("numpy",) if row["library"].endswith(fitting.PLAIN) else ("compiled", "numpy")
         print(fitting.as_text(fitting.replays(row["library"], row["problems"]), row["library"], tables))
     return 0
 

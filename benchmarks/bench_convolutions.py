@@ -19,9 +19,8 @@ from benchmarks.harness import OURS, Case, Contender, Effort, run_case
 from benchmarks.libraries import ArrayLibrary, open_library
 from benchmarks.settings import Settings
 
-# gpuconv as it is where llvmlite is not installed, on large work that has a way of its own then. The name is older: it
-# was numba that compiled.
-PLAIN = f"{OURS} without numba"
+# gpuconv as it is where llvmlite is not installed, on large work that has a way of its own then.
+PLAIN = f"{OURS} without llvmlite"
 PLAIN_FROM = 100
 
 

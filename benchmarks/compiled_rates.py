@@ -75,7 +75,7 @@ PAIRS = tuple(
 
 def measure(patience: float) -> dict[str, Any]:
     """Constants of compiled loops: what the planner has, what is measured, and every probe."""
-    current = costs.RATES["numba"]
+    current = costs.RATES["compiled"]
     rows = []
     start = _start(patience)
     rows.append({"constant": "call", "probe": "least work", "picoseconds": start["fastest_s"] * 1e12, **start})
@@ -91,7 +91,7 @@ def measure(patience: float) -> dict[str, Any]:
     values = {name: [row["picoseconds"] for row in rows if row["constant"] == name] for name in MEASURED}
     measured = {name: rounded(statistics.median(values[name])) for name in MEASURED}
     return {
-        "library": "numba",
+        "library": "compiled",
         "planner": {name: getattr(current, name) for name in CONSTANTS},
         "measured": {name: measured.get(name, getattr(current, name)) for name in CONSTANTS},
         "probes": [{"telling": True, **row} for row in rows],

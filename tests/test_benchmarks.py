@@ -409,11 +409,11 @@ def test_the_committed_figures_are_those_of_this_planner():
     for library in named:
         current = {name: getattr(costs.RATES[library], name) for name in rates.CONSTANTS}
         assert measured[library]["planner"] == current, f"measure again after changing the constants of {library}"
-    assert costs.RATES["numba"].source == "benchmarks/results/crossover-cpu.json"
+    assert costs.RATES["compiled"].source == "benchmarks/results/crossover-cpu.json"
     for row in json.loads((FOLDER / "crossover-cpu.json").read_text(encoding="utf-8"))["subjects"]["crossover"][
         "rates"
     ]:
-        current = {name: getattr(costs.RATES["numba"], name) for name in rates.CONSTANTS}
+        current = {name: getattr(costs.RATES["compiled"], name) for name in rates.CONSTANTS}
         assert row["planner"] == current, "measure again after changing the constants of compiled loops"
 
 

@@ -64,7 +64,7 @@ RATES = {
     # Large work on NumPy arrays where llvmlite is installed: compiled loops, on two threads. `copy` is a sample that a
     # sweep reads and writes; transforms are those of "numpy". Windows of float32, 2048^2: 3x3 1.15 ms, 5x5 1.66,
     # 9x9 4.05, 15x15 9.7, 31x31 37; 128^3: 3^3 1.25, 5^3 3.4, 7^3 7.7.
-    "numba": Rates(10, 12, 240, 400, 90_000_000, 0, "benchmarks/results/crossover-cpu.json"),
+    "compiled": Rates(10, 12, 240, 400, 90_000_000, 0, "benchmarks/results/crossover-cpu.json"),
     # The same without compiled loops: lines of many taps as matrix products. `copy` is a sample of one pass. 2048^2
     # float32, both axes, processor time: 17 taps 48 ms, 65 taps 84 ms; FFTs 108 and 120 ms.
     "products": Rates(560, 40, 240, 2800, 300_000_000, 0, "python -m benchmarks run --subject separable"),
@@ -150,7 +150,7 @@ def compiled_rates(problem: Problem, products: int, primitive: str) -> Rates | N
     from gpuconv.backends.cpu import compiled
 
     reason = compiled.why_not(products, problem.working_dtype)
-    return RATES["numba"] if reason is None else None
+    return RATES["compiled"] if reason is None else None
 
 
 # What SciPy's loop along an axis does beside the products of a line of NumPy arrays, in products a sample: it copies
@@ -278,9 +278,9 @@ def result_memory(problem: Problem) -> int:
 
 def stored_memory(problem: Problem, compiled: Rates) -> int:
     """The result of compiled loops, which round sums of half precision while they store them."""
-    if problem.rule.result != "float16" or compiled is not RATES["numba"]:
+    if problem.rule.result != "float16" or compiled is not RATES["compiled"]:
         return result_memory(problem)
-    # Here, since it loads numba, which these loops need in any case.
+    # Here, since it loads llvmlite, which these loops need in any case.
     from gpuconv.backends.cpu import conversions
 
     rounded = problem.outputs * ITEMSIZE["float16"]

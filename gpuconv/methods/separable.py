@@ -179,12 +179,12 @@ def estimate(problem: Problem) -> Estimate:
 def _swept_memory(problem: Problem, terms: int, compiled: Rates) -> int:
     """What compiled sweeps write: the result, beside it what lies between two sweeps, and sums of several terms."""
     between = (1 if terms == 1 else 2) * result_memory(problem)
-    if compiled is not RATES["numba"]:
+    if compiled is not RATES["compiled"]:
         return between + result_memory(problem)
     if is_complex(problem.kernel.dtype):
         # Two real lines each, whose results are joined: of real samples to complex ones in the first pass.
         return ((3 if is_complex(problem.dtype) else 4) + (terms > 1)) * result_memory(problem)
-    # Here, since it loads what compiles loops, which these need in any case.
+    # Here, since it loads llvmlite, which these loops need in any case.
     from gpuconv.backends.cpu.fused import is_one_sweep
 
     if not problem.kernel.box and is_one_sweep(problem.shape, problem.spans, problem.working_dtype):

@@ -1,6 +1,7 @@
 // Beyond the ends of an axis.
 //
-// The boundary of each axis is a #define (launch.py: boundary_define) with one of these names. The launcher has turned
+// The boundary of each axis is a #define (launch.py: boundary_define) with one of these names, or an argument
+// (boundary_code). The launcher has turned
 // axes of one sample, and axes that are never left, into NEAREST, so that no period is zero here.
 //
 // Output i of a span is the sum over j of weights[j] times sample first + i + j of the extended axis of `size` samples.
@@ -38,6 +39,17 @@ template <int boundary, class Index> __device__ inline Index source_index(Index 
             if (position >= size) position = period - edge - position;
         }
         return position;
+    }
+}
+
+// The same where the boundary is an argument: for kernels that ask for it seldom, and would be five binaries for it.
+__device__ inline int64 source_index(int64 boundary, int64 position, int64 size) {
+    switch (boundary) {
+        case CONSTANT: return source_index<CONSTANT>(position, size);
+        case REFLECT: return source_index<REFLECT>(position, size);
+        case MIRROR: return source_index<MIRROR>(position, size);
+        case WRAP: return source_index<WRAP>(position, size);
+        default: return source_index<NEAREST>(position, size);
     }
 }
 

@@ -26,9 +26,6 @@
 #include "numbers.cuh"
 #include "boundary.cuh"
 
-#ifndef BOUNDARY
-#define BOUNDARY REFLECT
-#endif
 #ifndef HOLE
 #define HOLE 0
 #endif
@@ -47,7 +44,7 @@ constexpr int GROUP = 64;
 constexpr int BLOCKS = (sizeof(Sum) <= 4 ? 4 : sizeof(Sum) <= 8 ? 3 : 2) - (HOLE && sizeof(Sum) <= 8);
 
 struct Axis {
-    int64 size, first, count;
+    int64 size, first, count, boundary;
 };
 struct Strides {
     int64 high, low, axis, inner;
@@ -103,7 +100,7 @@ __device__ inline int64 start_of(const Place& place, const Strides& strides) {
 // A line of the extended axis, each sample times the weight.
 struct Line {
     const Storage* at;
-    int64 stride, size;
+    int64 stride, size, boundary;
     Sample fill;
     Weight weight;
 
@@ -118,8 +115,10 @@ struct Line {
 #pragma unroll 4
             for (int i = part; i < length; i += parts, from += further) take(i, weighted(load(from)));
         } else {
-            for (int i = part; i < length; i += parts)
-                take(i, weighted(sample_at<BOUNDARY>(at, stride, start + i, size, fill)));
+            for (int i = part; i < length; i += parts) {
+                int64 source = source_index(boundary, start + i, size);
+                take(i, weighted(source < 0 ? fill : load(at + source * stride)));
+            }
         }
     }
 };
@@ -172,7 +171,7 @@ extern "C" __global__ void __launch_bounds__(256, BLOCKS)
     const int lanes = lanes_of(tile);
     Sum* sums = (Sum*)dynamic_shared + place.lane;
     if (place.at_work) {
-        Line line = {x + start_of(place, from), from.axis, axis.size, fill, weight};
+        Line line = {x + start_of(place, from), from.axis, axis.size, axis.boundary, fill, weight};
         int length = tile.chunks * CHUNK;
         IntoSum into = {zero<Sum>()};
         line.fetch(axis.first + (place.tile + 1) * length, length, place.part, tile.parts, into);
@@ -287,7 +286,7 @@ extern "C" __global__ void __launch_bounds__(256, BLOCKS)
     const int chunks = (wanted + CHUNK - 1) / CHUNK;
 
     if (place.at_work) {
-        Line line = {x + start_of(place, from), from.axis, axis.size, fill, weight};
+        Line line = {x + start_of(place, from), from.axis, axis.size, axis.boundary, fill, weight};
         int needed = wanted + tile.taps - 1;
         IntoTile into = {shared.samples, lanes};
 #if HOLE

@@ -15,7 +15,7 @@ from gpuconv.backends.cuda.launch import (
     MAX_BLOCKS,
     Kinds,
     Launch,
-    boundary_define,
+    boundary_code,
     ceil_div,
     fill_value,
     order_of_strides,
@@ -108,14 +108,13 @@ def recipe(shape: tuple[int, ...], strides: tuple[int, ...], kinds: Kinds, span:
     if prod(target) == 0:
         return Recipe(target, order, (), 0, ())
     plan = plan_of(span.count, span.taps, found.inner.count, found.row, found.outer, itemsize, ITEMSIZE[kinds.sum])
-    lanes = plan.lanes if plan.lanes in KNOWN_LANES else 0
+    lanes = plan.lanes if plan.lanes in KNOWN_LANES and not plan.hole else 0
     defines = (
         *kinds.defines(),
-        boundary_define("BOUNDARY", span),
         ("LANES", str(lanes)),
         ("HOLE", str(int(plan.hole))),
     )
-    axis = struct_of((span.size, span.first, span.count))
+    axis = struct_of((span.size, span.first, span.count, boundary_code(span)))
     from_, to = (strides_of(found, array) for array in (0, 1))
     numbers = plan.lanes, plan.parts, plan.rows, plan.chunks, plan.taps, plan.doublings, int(plan.staged)
     tile = struct_of(numbers, "int32")

@@ -98,17 +98,6 @@ __device__ inline int64 run_inside(const Layout& at, const Run& run) {
            (run.row[1] + at.shift[1]) * at.row_pitch + run.column + at.shift[2];
 }
 
-// The boundary is an argument here: it is asked for once a row, and on the last axis by runs that leave it.
-__device__ inline int64 source_of(int64 boundary, int64 position, int64 size) {
-    switch (boundary) {
-        case CONSTANT: return source_index<CONSTANT>(position, size);
-        case REFLECT: return source_index<REFLECT>(position, size);
-        case MIRROR: return source_index<MIRROR>(position, size);
-        case WRAP: return source_index<WRAP>(position, size);
-        default: return source_index<NEAREST>(position, size);
-    }
-}
-
 __device__ inline Part magnitude(Part value) { return value < 0 ? -value : value; }
 __device__ inline Part magnitude(Frequency value) {
     Part real = magnitude(value.real), imaginary = magnitude(value.imaginary);
@@ -157,7 +146,7 @@ extern "C" __global__ void gather(const Storage* __restrict__ x, Sample* __restr
 #pragma unroll 1
     for (int axis = 0; axis < 2; ++axis) {
         given = given && run.row[axis] < at.given[axis];
-        int64 source = source_of(at.boundary[axis], at.first[axis] + run.row[axis], at.size[axis]);
+        int64 source = source_index(at.boundary[axis], at.first[axis] + run.row[axis], at.size[axis]);
         outside = outside || source < 0;
         line += source * at.stride[axis];
     }
@@ -180,7 +169,7 @@ extern "C" __global__ void gather(const Storage* __restrict__ x, Sample* __restr
             } else if (inside) {
                 value = load(line + (begin + column) * at.stride[2]);
             } else {
-                int64 source = source_of(at.boundary[2], begin + column, at.size[2]);
+                int64 source = source_index(at.boundary[2], begin + column, at.size[2]);
                 value = source < 0 ? fill : load(line + source * at.stride[2]);
             }
         }

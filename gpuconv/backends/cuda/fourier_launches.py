@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gpuconv.backends.cuda.cufft import Block
-from gpuconv.backends.cuda.launch import Axis, Launch, ceil_div, element_strides
+from gpuconv.backends.cuda.launch import Axis, Launch, boundary_code, ceil_div, element_strides
 from gpuconv.core.boundary import BOUNDARIES, Span
 from gpuconv.core.dtypes import real_of
 from gpuconv.core.namespace import dtype_name
@@ -25,8 +25,6 @@ LANES, WARPS, RUN, TOGETHER = 32, 8, 256, 8
 THREADS = LANES * WARPS
 # Entries whose runs are taken by neighbouring warps: as many as there are samples of 4 bytes in a sector of 32.
 SIDE_BY_SIDE = 8
-# Names of the boundaries, in the order of the enumeration in boundary.cuh.
-CODES = {name: code for code, name in enumerate(BOUNDARIES)}
 NOTHING, ALL, ONLY_LARGE = 0, 1, 2
 
 
@@ -83,7 +81,7 @@ def layout(block: Block, outside: Outside, box: Box, spans: Sequence[Span], tile
         *_three([span.size for span in spans], 1),
         *_three([span.first for span in spans], 0),
         *_three([span.length for span in spans], 1),
-        *_three([_boundary(span) for span in spans], CODES["nearest"]),
+        *_three([boundary_code(span) for span in spans], BOUNDARIES.index("nearest")),
         *_three([span.taps for span in spans], 1),
     ]
     struct = np.zeros(1, [("at", np.int64, (len(numbers),))])
@@ -93,14 +91,6 @@ def layout(block: Block, outside: Outside, box: Box, spans: Sequence[Span], tile
 
 def _three(values: Sequence[int], filling: int) -> tuple[int, ...]:
     return (filling,) * (AXES - len(values)) + tuple(values)
-
-
-def _boundary(span: Span) -> int:
-    """Its number; axes of one sample and axes that are never left need no mirror, which has no period there."""
-    name = span.boundary
-    if span.inside or (span.size == 1 and name != "constant"):
-        name = "nearest"
-    return CODES[name]
 
 
 def runs(entries: int, counts: Sequence[int], length: int = RUN) -> int:

@@ -46,13 +46,14 @@ from typing import Any
 import numpy as np
 
 from gpuconv.backends.cpu.compiled import group_length
-from gpuconv.core.boundary import Span, pieces
+from gpuconv.core.boundary import BOUNDARIES, Span, pieces
 from gpuconv.core.dtypes import convolution_dtypes, is_complex, is_integer, real_of
 
 __all__ = [
     "Axis",
     "Kinds",
     "Launch",
+    "boundary_code",
     "boundary_define",
     "by_value",
     "ceil_div",
@@ -162,17 +163,25 @@ def fill_value(cval: Any, kinds: Kinds) -> np.generic:
     return np.dtype(kinds.sample).type(cval)
 
 
-def boundary_define(name: str, span: Span) -> tuple[str, str]:
-    """``#define name`` for ``boundary.cuh``. An axis of one sample, and one never left, need no mirror.
+def boundary_of(span: Span) -> str:
+    """The boundary that a kernel is told of. An axis of one sample, and one never left, need no mirror.
 
     Raises ValueError for an axis without samples that a boundary would have to extend.
     """
     boundary = span.boundary
     if span.size == 0 and span.count:
         pieces(boundary, 0, 0, 1)
-    if span.inside or (span.size == 1 and boundary != "constant"):
-        boundary = "nearest"
-    return name, boundary.upper()
+    return "nearest" if span.inside or (span.size == 1 and boundary != "constant") else boundary
+
+
+def boundary_define(name: str, span: Span) -> tuple[str, str]:
+    """``#define name`` for ``boundary.cuh``."""
+    return name, boundary_of(span).upper()
+
+
+def boundary_code(span: Span) -> int:
+    """Its number in the enumeration of ``boundary.cuh``, which is in this order, too."""
+    return BOUNDARIES.index(boundary_of(span))
 
 
 def by_value(weights: np.ndarray, capacity: int, dtype: str | None = None) -> np.ndarray:
