@@ -108,6 +108,41 @@ def test_an_interrupt_is_raised_after_the_other_threads_are_through():
     assert ended == [1]
 
 
+def test_all_hands_are_waited_for_when_the_first_of_them_fails(monkeypatch):
+    meeting, ended, queues = threading.Barrier(3), [], [crew.SimpleQueue() for _ in range(2)]
+    for name, queue in zip(("first", "second"), queues, strict=True):
+        threading.Thread(target=crew._crew._serve, args=(queue,), name=name, daemon=True).start()
+    monkeypatch.setattr(crew._Crew, "hand", lambda self, most: queues.pop(0))
+
+    def work():
+        meeting.wait(30)
+        if threading.current_thread().name == "first":
+            raise ZeroDivisionError
+        if threading.current_thread().name == "second":
+            time.sleep(0.2)
+            ended.append(1)
+
+    with pytest.raises(ZeroDivisionError):
+        crew.together(work, 3)
+    assert ended == [1]
+
+
+def test_the_handler_of_a_signal_may_have_work_while_a_hand_is_being_started(monkeypatch):
+    seen, original = [], threading.Thread.start
+
+    def start(thread):
+        monkeypatch.setattr(threading.Thread, "start", original)
+        crew.together(lambda: seen.append(1), 2)
+        original(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    caller = threading.Thread(target=crew.together, args=(lambda: None, 2), daemon=True)
+    original(caller)
+    caller.join(30)
+    assert not caller.is_alive()
+    assert seen
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_children_of_a_fork_have_hands_of_their_own():

@@ -59,12 +59,14 @@ class _Host:
         engine = binding.create_mcjit_compiler(binding.parse_assembly(""), self.machine)
         engine.add_object_file(binding.ObjectFileRef.from_data(code))
         engine.finalize_object()
-        _kept_alive.append(engine)
-        return int(engine.get_function_address(ENTRY))
+        address = int(engine.get_function_address(ENTRY))
+        # Never taken back: others hold the address, and every engine would take `machine` with it.
+        engine.detach()
+        return address
 
 
-_lock = threading.Lock()  # two threads may want the same loop at once
-_kept_alive: list[Any] = []
+# Two threads may want the same loop at once; and a signal's handler one while its thread is making another.
+_lock = threading.RLock()
 if hasattr(os, "register_at_fork"):
     # No fork while LLVM is at work: its own locks would stay closed in the child.
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)

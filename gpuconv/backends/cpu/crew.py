@@ -39,17 +39,19 @@ class _Call:
         self.is_over = True
         self.running.release()
 
-    def wait(self) -> None:
-        """Until the hand is through with it, even if a signal comes: it writes to arrays that the caller would free."""
+    def wait(self) -> BaseException | None:
+        """Until the hand is through with it, even if a signal comes: it writes to arrays that the caller would free.
+
+        What failed meanwhile is returned and not raised: other hands are still to be waited for.
+        """
         if self.take():
-            return
+            return None
         while not self.is_over:
             try:
                 self.running.acquire()
             except BaseException as error:
                 self.failure = error
-        if self.failure is not None:
-            raise self.failure
+        return self.failure
 
 
 class _Crew:
@@ -58,7 +60,7 @@ class _Crew:
     def __init__(self) -> None:
         self.idle: list[SimpleQueue] = []
         self.hands = 0
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # a signal's handler may have work while its thread starts a hand
 
     def hand(self, most: int) -> SimpleQueue | None:
         """A hand that is idle, or a new one while there are no more than `most`."""
@@ -112,5 +114,6 @@ def together(work: Callable[[], None], threads: int) -> None:
             hand.put(call)
         work()
     finally:
-        for call in calls:
-            call.wait()
+        failures = [failure for failure in [call.wait() for call in calls] if failure is not None]
+        if failures:
+            raise failures[0]
