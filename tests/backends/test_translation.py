@@ -282,7 +282,7 @@ def test_code_outlives_the_module_that_made_it(run_python):
 import ctypes, gc, importlib
 import numpy as np
 from gpuconv.backends.cpu import bands, compiling, conversions
-first, second = bands._runner(), conversions.load_address(np.dtype("int8"), np.dtype("float32"))
+first, second = bands.runner(), conversions.load_address(np.dtype("int8"), np.dtype("float32"))
 importlib.reload(compiling)
 gc.collect()
 counter = ctypes.c_int64(5)

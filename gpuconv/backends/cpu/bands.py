@@ -40,7 +40,7 @@ def _run_bands(counter: int, bands: int, loop: int, table: int) -> None:
 
 
 @functools.cache
-def _runner() -> Any:
+def runner() -> Any:
     """`_run_bands` as Python calls it, which lets go of Python's lock meanwhile."""
     return ctypes.CFUNCTYPE(None, *(ctypes.c_int64,) * 4)(compiled_address(_run_bands, 4))
 
@@ -49,5 +49,5 @@ def launch(loop: Loop, bands: int, *arrays: np.ndarray) -> None:
     """Run a loop, on several threads where that is allowed, else on this one."""
     table = np.array([number for array in arrays for number in (address(array), array.size)], np.int64)
     counter = np.zeros(1, np.int64)
-    run = functools.partial(_runner(), address(counter), bands, loop.address, address(table))
+    run = functools.partial(runner(), address(counter), bands, loop.address, address(table))
     together(run, min(thread_count(), bands))

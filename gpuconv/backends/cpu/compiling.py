@@ -74,6 +74,7 @@ if hasattr(os, "register_at_fork"):
 
 @functools.cache
 def _host() -> _Host:
+    binding.check_jit_execution()
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     # Where scratch comes from. Neither needs Python's lock.

@@ -61,7 +61,10 @@ def _digest(code: bytes) -> bytes:
 @functools.cache
 def sources_digest() -> bytes:
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    paths = sorted(Path(__file__).parent.glob("*.py"))
+    if not paths:  # in an archive, or where only what Python has compiled is installed
+        raise RuntimeError(f"there are no sources in {Path(__file__).parent}")
+    for path in paths:
         digest.update(path.read_bytes())
     return digest.digest()
 

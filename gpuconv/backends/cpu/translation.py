@@ -42,7 +42,10 @@ def module_of(function: FunctionType, arguments: int, name: str) -> ir.Module:
 def definition_of(function: FunctionType) -> ast.FunctionDef:
     """The syntax tree of a function."""
     code = function.__code__
-    return _definitions(code.co_filename)[code.co_name, code.co_firstlineno]
+    found = _definitions(code.co_filename).get((code.co_name, code.co_firstlineno))
+    if found is None:
+        raise RuntimeError(f"{code.co_filename} holds no source of {function.__qualname__}")
+    return found
 
 
 @cache
