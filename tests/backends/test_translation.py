@@ -281,8 +281,8 @@ def test_code_outlives_the_module_that_made_it(run_python):
     code = """
 import ctypes, gc, importlib
 import numpy as np
-from gpuconv.backends.cpu import bands, compiling, conversions
-first, second = bands.runner(), conversions.load_address(np.dtype("int8"), np.dtype("float32"))
+from gpuconv.backends.cpu import compiling, conversions, running
+first, second = running.runner(), conversions.load_address(np.dtype("int8"), np.dtype("float32"))
 importlib.reload(compiling)
 gc.collect()
 counter = ctypes.c_int64(5)
@@ -290,3 +290,24 @@ first(ctypes.addressof(counter), 5, 0, 0)
 print(counter.value)
 """
     assert run_python(code).split() == ["6"]
+
+
+def test_where_there_is_no_scratch_what_is_held_is_given_back_and_the_call_counted(monkeypatch):
+    def inner(n):
+        n[1] += 1
+        none = np.empty(n[0], np.int64)
+        none[0] = 1
+        n[1] += 10
+
+    def body(n):
+        few = np.empty(100, np.int64)
+        few[0] = 1
+        for _ in range(3):
+            inner(n)
+            n[2] += few[0]
+        few = np.empty(n[0], np.int64)
+        n[2] += 100
+
+    before = compiling.refused.value
+    assert translated(body, [2**50, 0, 0], monkeypatch) == [2**50, 3, 3]
+    assert compiling.refused.value == before + 4

@@ -2,7 +2,7 @@
 
 This module loads no compiler. What a module of loops needs to know:
 
-* It may import llvmlite at its top, as `compiling`, `bands`, `vectors` and `sums` do, and nothing else may import *it*
+* It may import llvmlite at its top, as `compiling`, `running` and `sums` do, and nothing else may import *it*
   at the top: ask `why_not(work, dtype)` first, and import inside the function that found None. Where llvmlite is not
   installed everything else works, and a small call must not wait for it to load.
 * Loops are written in a small part of Python, which `translation` lists and turns into LLVM's instructions.
@@ -73,7 +73,7 @@ def failure() -> str | None:
     if sys.maxsize < 2**32:
         return "compiled loops need a processor with addresses of 64 bits"
     try:
-        from gpuconv.backends.cpu.bands import runner
+        from gpuconv.backends.cpu.running import runner
 
         runner()
     except Exception as error:

@@ -15,6 +15,8 @@ from gpuconv.backends.cpu import kept
 
 # What every compiled function is called in its object file.
 ENTRY = "gpuconv_entry"
+# How often compiled code asked for scratch and got none. It goes on without, hence whoever called it is to look here.
+refused = ctypes.c_int64(0)
 
 
 class Loop:
@@ -80,6 +82,7 @@ def _host() -> _Host:
     # Where scratch comes from. Neither needs Python's lock.
     for name, function in (("gpuconv_allocate", "PyMem_RawMalloc"), ("gpuconv_release", "PyMem_RawFree")):
         binding.add_symbol(name, ctypes.cast(getattr(ctypes.pythonapi, function), ctypes.c_void_p).value)
+    binding.add_symbol("gpuconv_refused", ctypes.addressof(refused))
     target = binding.Target.from_triple(binding.get_process_triple())
     processor, features = binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
     # As for everything that LLVM runs where it has made it; code elsewhere may be too far away for the smaller models.
