@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,32 @@ def test_code_of_other_sources_counts_as_none(tmp_path, monkeypatch):
     assert kept.load(place) == b"code"
     monkeypatch.setattr(kept, "sources_digest", lambda: b"of tomorrow")
     assert kept.load(place) is None
+
+
+def test_files_that_change_under_a_process_are_not_mixed_with_what_it_has_loaded(run_python, tmp_path):
+    """Neither in what it runs, nor in what later processes find."""
+    package = shutil.copytree(
+        Path(gpuconv.__file__).parent, tmp_path / "gpuconv", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    loops, before = package / "backends" / "cpu" / "loops.py", "read = begin(scratch)"
+    assert before in loops.read_text()
+    code = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+import pathlib, numpy as np, gpuconv
+from gpuconv.backends.cpu import compiled, kept, loops
+compiled.WORK = 0
+assert compiled.failure() is None
+path = pathlib.Path(loops.__file__)
+text = path.read_text()
+path.write_text(text.replace({before!r}, "read = begin(scratch) + 4"))
+line = np.arange(500, dtype=np.float32)
+print(gpuconv.convolve(line, np.ones(3), boundary="wrap", method="direct")[250])
+path.write_text(text)
+kept.sources.cache_clear(), kept.sources_digest.cache_clear()
+print(all(kept.load(each) for each in pathlib.Path({str(tmp_path / "cache")!r}).iterdir()))
+"""
+    assert run_python(code, GPUCONV_CACHE_DIR=str(tmp_path / "cache")).split() == ["750.0", "True"]
 
 
 def test_functions_and_processors_have_files_of_their_own(monkeypatch, tmp_path):

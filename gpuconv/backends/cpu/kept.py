@@ -59,14 +59,18 @@ def _digest(code: bytes) -> bytes:
 
 
 @functools.cache
+def sources() -> dict[str, bytes]:
+    """The sources of this folder by path, as they are when first asked for: files may change under a process."""
+    folder = Path(__file__).parent
+    found = {str(path): path.read_bytes() for path in sorted(folder.glob("*.py"))}
+    if not found:  # in an archive, or where only what Python has compiled is installed
+        raise RuntimeError(f"there are no sources in {folder}")
+    return found
+
+
+@functools.cache
 def sources_digest() -> bytes:
-    digest = hashlib.sha256()
-    paths = sorted(Path(__file__).parent.glob("*.py"))
-    if not paths:  # in an archive, or where only what Python has compiled is installed
-        raise RuntimeError(f"there are no sources in {Path(__file__).parent}")
-    for path in paths:
-        digest.update(path.read_bytes())
-    return digest.digest()
+    return hashlib.sha256(b"".join(sources().values())).digest()
 
 
 @functools.cache

@@ -27,6 +27,7 @@ from typing import Any
 
 from llvmlite import ir
 
+from gpuconv.backends.cpu import kept
 from gpuconv.backends.cpu.expressions import Body, Expressions, form, from_parts, parts
 from gpuconv.backends.cpu.instructions import INDEX
 
@@ -51,7 +52,7 @@ def definition_of(function: FunctionType) -> ast.FunctionDef:
 @cache
 def _definitions(path: str) -> dict[tuple[str, int], ast.FunctionDef]:
     """All functions of a file, by name and first line."""
-    tree = ast.parse("".join(linecache.getlines(path)))
+    tree = ast.parse(kept.sources().get(path) or "".join(linecache.getlines(path)))
     found = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     return {(node.name, _first_line(node)): node for node in found}
 
