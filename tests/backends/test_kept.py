@@ -149,6 +149,16 @@ def test_without_a_place_all_is_compiled_and_nothing_is_kept(call, tmp_path):
     assert kept.load(None) is None
 
 
+def test_a_signal_leaves_no_half_written_file(monkeypatch, tmp_path):
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kept.os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        kept.save(tmp_path / "code", b"code")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_full_disk_is_no_failure(monkeypatch, tmp_path):
     def no_room(*given):
         raise OSError(28, "No space left on device")

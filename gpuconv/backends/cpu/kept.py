@@ -50,8 +50,9 @@ def save(place: Path | None, code: bytes) -> None:
             with os.fdopen(handle, "wb") as file:
                 file.write(_digest(code) + code)
             os.replace(name, place)
-        except OSError:  # no room left, or Windows, where another process reads the file just now
+        except BaseException:  # no room left, or Windows, where another process reads the file just now; or a signal
             os.unlink(name)
+            raise
 
 
 def _digest(code: bytes) -> bytes:
