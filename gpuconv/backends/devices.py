@@ -51,7 +51,7 @@ def compilers() -> list[Library]:
     # Here, since it brings the engine for NumPy arrays with it.
     from gpuconv.backends.cpu import compiled
 
-    return [_describe("llvmlite", lambda _: compiled.PURPOSE, f'"gpuconv[cpu]". {compiled.WITHOUT}')]
+    return [_describe("llvmlite", lambda _: compiled.state(), f'"gpuconv[cpu]". {compiled.WITHOUT}')]
 
 
 def cpu_state() -> str:

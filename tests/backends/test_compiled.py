@@ -328,6 +328,20 @@ def test_long_boxes_are_doubled_up_and_stay_in_their_footprint(dtype, rng, monke
     assert np.count_nonzero(~np.isfinite(result)) == 2 * 65**2
 
 
+@pytest.mark.usefixtures("all_large")
+def test_a_loop_that_gets_no_scratch_raises_and_the_next_one_works(rng, monkeypatch):
+    from gpuconv.backends.cpu import axis
+
+    x, taps = rng.normal(size=(4, 500)).astype("float32"), np.full(70, 0.5, "float32")
+    spans = (Span(1, 500, 70, 0, 431, "wrap"),)
+    expected = cpu.TABLE["correlate_axis"].function(x, taps, spans, 0)
+    with monkeypatch.context() as patched:
+        patched.setattr(axis, "LINE_BLOCK", 2**52)
+        with pytest.raises(MemoryError, match="no memory for the scratch of a loop"):
+            cpu.TABLE["correlate_axis"].function(x, taps, spans, 0)
+    assert np.array_equal(cpu.TABLE["correlate_axis"].function(x, taps, spans, 0), expected)
+
+
 def test_the_planner_knows_a_box():
     x = np.zeros((1000, 1000), np.float32)
     box, other = np.full(301, 1.0), np.full(301, 1.0)

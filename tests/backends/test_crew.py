@@ -108,6 +108,109 @@ def test_an_interrupt_is_raised_after_the_other_threads_are_through():
     assert ended == [1]
 
 
+def test_all_hands_are_waited_for_when_the_first_of_them_fails(monkeypatch):
+    meeting, ended, queues = threading.Barrier(3), [], [crew.SimpleQueue() for _ in range(2)]
+    for name, queue in zip(("first", "second"), queues, strict=True):
+        threading.Thread(target=crew._crew._serve, args=(queue,), name=name, daemon=True).start()
+    monkeypatch.setattr(crew._Crew, "hand", lambda self, most: queues.pop(0))
+
+    def work():
+        meeting.wait(30)
+        if threading.current_thread().name == "first":
+            raise ZeroDivisionError
+        if threading.current_thread().name == "second":
+            time.sleep(0.2)
+            ended.append(1)
+
+    with pytest.raises(ZeroDivisionError):
+        crew.together(work, 3)
+    assert ended == [1]
+
+
+def _interrupted_once(original):
+    """The function, but its first call from the main thread ends in an interrupt."""
+    interrupts = iter([KeyboardInterrupt])
+
+    def function(*given):
+        result = original(*given)
+        if threading.current_thread() is threading.main_thread():
+            for interrupt in interrupts:
+                raise interrupt
+        return result
+
+    return function
+
+
+def test_a_signal_just_before_the_caller_waits_changes_nothing(monkeypatch):
+    meeting, ended = threading.Barrier(2), []
+
+    def work():
+        meeting.wait(30)
+        if threading.current_thread() is not threading.main_thread():
+            time.sleep(0.2)
+            ended.append(1)
+
+    monkeypatch.setattr(crew._Call, "take", _interrupted_once(crew._Call.take))
+    with pytest.raises(KeyboardInterrupt):
+        crew.together(work, 2)
+    assert ended == [1]
+
+
+def test_a_call_that_a_signal_takes_from_the_caller_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(crew._Crew, "hand", lambda self, most: crew.SimpleQueue())  # where nobody listens
+    monkeypatch.setattr(crew._Call, "take", _interrupted_once(crew._Call.take))
+    with pytest.raises(KeyboardInterrupt):
+        crew.together(lambda: None, 2)
+
+
+@pytest.mark.parametrize("idle", [True, False])
+def test_no_hand_is_lost_when_a_signal_comes_before_it_has_its_call(idle, monkeypatch):
+    meeting = threading.Barrier(2)
+    if idle:
+        crew.together(lambda: meeting.wait(30), 2)
+        while not crew._crew.idle:
+            time.sleep(0.001)
+    monkeypatch.setattr(crew._Crew, "hand", _interrupted_once(crew._Crew.hand))
+    with pytest.raises(KeyboardInterrupt):
+        crew.together(lambda: None, 2)
+    crew.together(lambda: meeting.wait(30), 2)
+
+
+def test_hands_that_are_dismissed_go_home_idle_or_not():
+    others, gate, meeting = threading.active_count(), threading.Event(), threading.Barrier(4)
+
+    def work():
+        meeting.wait(30)
+        gate.wait(30)
+
+    busy = threading.Thread(target=crew.together, args=(work, 3))
+    busy.start()
+    meeting.wait(30)
+    crew._crew.dismiss()
+    gate.set()
+    busy.join(30)
+    deadline = time.monotonic() + 30
+    while threading.active_count() > others and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert threading.active_count() == others
+
+
+def test_the_handler_of_a_signal_may_have_work_while_a_hand_is_being_started(monkeypatch):
+    seen, original = [], threading.Thread.start
+
+    def start(thread):
+        monkeypatch.setattr(threading.Thread, "start", original)
+        crew.together(lambda: seen.append(1), 2)
+        original(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    caller = threading.Thread(target=crew.together, args=(lambda: None, 2), daemon=True)
+    original(caller)
+    caller.join(30)
+    assert not caller.is_alive()
+    assert seen
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_children_of_a_fork_have_hands_of_their_own():

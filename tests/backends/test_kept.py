@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,32 @@ def test_code_of_other_sources_counts_as_none(tmp_path, monkeypatch):
     assert kept.load(place) is None
 
 
+def test_files_that_change_under_a_process_are_not_mixed_with_what_it_has_loaded(run_python, tmp_path):
+    """Neither in what it runs, nor in what later processes find."""
+    package = shutil.copytree(
+        Path(gpuconv.__file__).parent, tmp_path / "gpuconv", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    loops, before = package / "backends" / "cpu" / "loops.py", "read = at + (first + start) * stride"
+    assert before in loops.read_text()
+    code = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+import pathlib, numpy as np, gpuconv
+from gpuconv.backends.cpu import compiled, kept, loops
+compiled.WORK = 0
+assert compiled.failure() is None
+path = pathlib.Path(loops.__file__)
+text = path.read_text()
+path.write_text(text.replace({before!r}, "read = at + (first + start + 1) * stride"))
+line = np.arange(500, dtype=np.float32)
+print(gpuconv.convolve(line, np.ones(3), mode="valid", method="direct")[250])
+path.write_text(text)
+kept.sources.cache_clear(), kept.sources_digest.cache_clear()
+print(all(kept.load(each) for each in pathlib.Path({str(tmp_path / "cache")!r}).iterdir()))
+"""
+    assert run_python(code, GPUCONV_CACHE_DIR=str(tmp_path / "cache")).split() == ["753.0", "True"]
+
+
 def test_functions_and_processors_have_files_of_their_own(monkeypatch, tmp_path):
     monkeypatch.setattr(kept, "_folder", lambda: tmp_path)
     names = {kept.place(name, host) for name in ("loops-_lines", "loops-_rows") for host in ("this", "that")}
@@ -120,6 +147,16 @@ def test_without_a_place_all_is_compiled_and_nothing_is_kept(call, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     kept.save(None, b"code")
     assert kept.load(None) is None
+
+
+def test_a_signal_leaves_no_half_written_file(monkeypatch, tmp_path):
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kept.os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        kept.save(tmp_path / "code", b"code")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_is_no_failure(monkeypatch, tmp_path):

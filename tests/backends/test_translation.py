@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("llvmlite", reason="compiled loops need llvmlite")
 
+from gpuconv.backends.cpu import compiling
 from gpuconv.backends.cpu.compiling import compiled_address
 from gpuconv.backends.cpu.instructions import begin, instruction, numbers_at
 
@@ -254,3 +255,59 @@ def test_threads_that_want_the_same_loop_at_once_get_it(monkeypatch):
         thread.join()
     assert len(results) == 4
     assert all(result == results[0] for result in results)
+
+
+def test_the_handler_of_a_signal_may_want_a_loop_while_another_is_made(monkeypatch):
+    results, original = [], compiling._machine_code
+
+    def interrupted(*given):
+        monkeypatch.setattr(compiling, "_machine_code", original)
+        results.append(translated(arithmetic, [7, 2, *[0] * 16], monkeypatch))
+        return original(*given)
+
+    def work():
+        results.append(translated(arithmetic, [7, 2, *[0] * 16], monkeypatch))
+
+    monkeypatch.setattr(compiling, "_machine_code", interrupted)
+    caller = threading.Thread(target=work, daemon=True)
+    caller.start()
+    caller.join(30)
+    assert not caller.is_alive()
+    assert results[0] == results[1]
+    assert results[0][2:5] == [9, 5, 14]
+
+
+def test_code_outlives_the_module_that_made_it(run_python):
+    code = """
+import ctypes, gc, importlib
+import numpy as np
+from gpuconv.backends.cpu import compiling, conversions, running
+first, second = running.runner(), conversions.load_address(np.dtype("int8"), np.dtype("float32"))
+importlib.reload(compiling)
+gc.collect()
+counter = ctypes.c_int64(5)
+first(ctypes.addressof(counter), 5, 0, 0)
+print(counter.value)
+"""
+    assert run_python(code).split() == ["6"]
+
+
+def test_where_there_is_no_scratch_what_is_held_is_given_back_and_the_call_counted(monkeypatch):
+    def inner(n):
+        n[1] += 1
+        none = np.empty(n[0], np.int64)
+        none[0] = 1
+        n[1] += 10
+
+    def body(n):
+        few = np.empty(100, np.int64)
+        few[0] = 1
+        for _ in range(3):
+            inner(n)
+            n[2] += few[0]
+        few = np.empty(n[0], np.int64)
+        n[2] += 100
+
+    before = compiling.refused.value
+    assert translated(body, [2**50, 0, 0], monkeypatch) == [2**50, 3, 3]
+    assert compiling.refused.value == before + 4

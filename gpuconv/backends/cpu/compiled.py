@@ -2,7 +2,7 @@
 
 This module loads no compiler. What a module of loops needs to know:
 
-* It may import llvmlite at its top, as `compiling`, `bands`, `vectors` and `sums` do, and nothing else may import *it*
+* It may import llvmlite at its top, as `compiling`, `running` and `sums` do, and nothing else may import *it*
   at the top: ask `why_not(work, dtype)` first, and import inside the function that found None. Where llvmlite is not
   installed everything else works, and a small call must not wait for it to load.
 * Loops are written in a small part of Python, which `translation` lists and turns into LLVM's instructions.
@@ -23,6 +23,7 @@ This module loads no compiler. What a module of loops needs to know:
 from __future__ import annotations
 
 import functools
+import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 from math import isqrt
@@ -36,7 +37,7 @@ from gpuconv.core.namespace import dtype_name
 
 # Products of a tap and a sample from which compiled loops are worth their start (measured; see docs/performance.md).
 WORK = 300_000
-# What `gpuconv info` says of llvmlite.
+# What llvmlite is for.
 PURPOSE = f"Compiles loops for NumPy arrays, used from {WORK:,} products of a tap and a sample on"
 WITHOUT = "Without it SciPy and NumPy do all work on NumPy arrays, large work several times slower"
 # Dtypes of sums; others are brought to them: complex numbers are pairs, unsigned ones the same bits.
@@ -62,6 +63,30 @@ def is_installed() -> bool:
         return False
 
 
+@functools.cache
+def failure() -> str | None:
+    """Why nothing can be compiled although llvmlite is there; None if all is well.
+
+    What runs every loop is compiled, or found on the disk, to see: llvmlite may be broken or too old, the processor
+    unknown to it, memory not allowed to be executed, or there may be no sources of this package to compile.
+    """
+    if sys.maxsize < 2**32:
+        return "compiled loops need a processor with addresses of 64 bits"
+    try:
+        from gpuconv.backends.cpu.running import runner
+
+        runner()
+    except Exception as error:
+        return f"llvmlite is installed, but loops cannot be compiled: {type(error).__name__}: {error}"
+    return None
+
+
+def state() -> str:
+    """What `gpuconv info` says of llvmlite."""
+    reason = failure()
+    return PURPOSE if reason is None else f"{reason[0].upper()}{reason[1:].rstrip('.')}. {WITHOUT}"
+
+
 def why_not(work: int, dtype: Any) -> str | None:
     """Why compiled loops do not do `work` products in `dtype`; None if they do. Other loops always can."""
     if work < WORK:
@@ -70,7 +95,7 @@ def why_not(work: int, dtype: Any) -> str | None:
         return "llvmlite is not installed (extra cpu)"
     if real_dtype(np.dtype(dtype)).name not in DTYPES:
         return f"compiled loops do not sum in {np.dtype(dtype).name}"
-    return None
+    return failure()
 
 
 @functools.cache

@@ -15,6 +15,8 @@ from gpuconv.backends.cpu import kept
 
 # What every compiled function is called in its object file.
 ENTRY = "gpuconv_entry"
+# How often compiled code asked for scratch and got none. It goes on without, hence whoever called it is to look here.
+refused = ctypes.c_int64(0)
 
 
 class Loop:
@@ -59,12 +61,14 @@ class _Host:
         engine = binding.create_mcjit_compiler(binding.parse_assembly(""), self.machine)
         engine.add_object_file(binding.ObjectFileRef.from_data(code))
         engine.finalize_object()
-        _kept_alive.append(engine)
-        return int(engine.get_function_address(ENTRY))
+        address = int(engine.get_function_address(ENTRY))
+        # Never taken back: others hold the address, and every engine would take `machine` with it.
+        engine.detach()
+        return address
 
 
-_lock = threading.Lock()  # two threads may want the same loop at once
-_kept_alive: list[Any] = []
+# Two threads may want the same loop at once; and a signal's handler one while its thread is making another.
+_lock = threading.RLock()
 if hasattr(os, "register_at_fork"):
     # No fork while LLVM is at work: its own locks would stay closed in the child.
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
@@ -72,11 +76,13 @@ if hasattr(os, "register_at_fork"):
 
 @functools.cache
 def _host() -> _Host:
+    binding.check_jit_execution()
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     # Where scratch comes from. Neither needs Python's lock.
     for name, function in (("gpuconv_allocate", "PyMem_RawMalloc"), ("gpuconv_release", "PyMem_RawFree")):
         binding.add_symbol(name, ctypes.cast(getattr(ctypes.pythonapi, function), ctypes.c_void_p).value)
+    binding.add_symbol("gpuconv_refused", ctypes.addressof(refused))
     target = binding.Target.from_triple(binding.get_process_triple())
     processor, features = binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
     # As for everything that LLVM runs where it has made it; code elsewhere may be too far away for the smaller models.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 
 
@@ -18,18 +19,15 @@ class _Call:
 
     def __init__(self, work: Callable[[], None]) -> None:
         self.work = work
-        self.open = [None]  # taking from a list is one step
+        self.taken: dict[str, object] = {}
         self.is_over = False
         self.failure: BaseException | None = None
         self.running = threading.Lock()
         self.running.acquire()
 
-    def take(self) -> bool:
-        try:
-            self.open.pop()
-        except IndexError:
-            return False
-        return True
+    def take(self, who: object) -> bool:
+        """Whether it is for `who` to do; the same answer however often a signal has it asked again."""
+        return self.taken.setdefault("by", who) is who
 
     def run(self) -> None:
         try:
@@ -39,17 +37,19 @@ class _Call:
         self.is_over = True
         self.running.release()
 
-    def wait(self) -> None:
-        """Until the hand is through with it, even if a signal comes: it writes to arrays that the caller would free."""
-        if self.take():
-            return
+    def wait(self) -> BaseException | None:
+        """Until the hand is through with it, even if a signal comes: it writes to arrays that the caller would free.
+
+        What failed meanwhile is returned and not raised: other hands are still to be waited for.
+        """
+        if self.take(self):
+            return None
         while not self.is_over:
             try:
                 self.running.acquire()
             except BaseException as error:
                 self.failure = error
-        if self.failure is not None:
-            raise self.failure
+        return self.failure
 
 
 class _Crew:
@@ -58,7 +58,8 @@ class _Crew:
     def __init__(self) -> None:
         self.idle: list[SimpleQueue] = []
         self.hands = 0
-        self.lock = threading.Lock()
+        self.is_dismissed = False
+        self.lock = threading.RLock()  # a signal's handler may have work while its thread starts a hand
 
     def hand(self, most: int) -> SimpleQueue | None:
         """A hand that is idle, or a new one while there are no more than `most`."""
@@ -77,13 +78,24 @@ class _Crew:
             self.hands += 1
             return queue
 
+    def dismiss(self) -> None:
+        """Send home those that are idle, and the others once they are."""
+        self.is_dismissed = True
+        with suppress(IndexError):
+            while True:
+                self.idle.pop().put(None)
+
     def _serve(self, queue: SimpleQueue) -> None:
         while True:
             call = queue.get()
-            if call.take():
+            if call is None:
+                return
+            if call.take(queue):
                 call.run()
             del call  # and with it what the caller's arrays are held by
             self.idle.append(queue)
+            if self.is_dismissed:
+                self.dismiss()
 
 
 _crew = _Crew()
@@ -101,16 +113,33 @@ if hasattr(os, "register_at_fork"):
 
 def together(work: Callable[[], None], threads: int) -> None:
     """Call `work` on this thread, and on up to ``threads - 1`` others at once; return when all of them are through."""
-    calls = []
+    calls: list[_Call] = []
     try:
-        for _ in range(threads - 1):
-            hand = _crew.hand(threads - 1)
+        _ask(work, threads - 1, calls)
+        work()
+    finally:
+        try:
+            failures = [call.wait() for call in calls]
+        except BaseException:  # a signal came between two steps of waiting
+            failures = [call.wait() for call in calls]
+            raise
+        for failure in failures:
+            if failure is not None:
+                raise failure
+
+
+def _ask(work: Callable[[], None], hands: int, calls: list[_Call]) -> None:
+    """Call up to so many hands, and list the calls."""
+    global _crew
+    try:
+        for _ in range(hands):
+            hand = _crew.hand(hands)
             if hand is None:
                 break
             call = _Call(work)
             calls.append(call)
             hand.put(call)
-        work()
-    finally:
-        for call in calls:
-            call.wait()
+    except BaseException:  # a signal, after which a hand may wait that nobody knows of
+        _crew.dismiss()
+        _crew = _Crew()
+        raise

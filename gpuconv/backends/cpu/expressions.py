@@ -14,8 +14,8 @@ from llvmlite import ir
 from gpuconv.backends.cpu.instructions import INDEX, Instruction, Numbers, external
 
 TRUTH, BYTE = ir.IntType(1), ir.IntType(8)
-# Functions that scratch comes from and goes back to; see `compiling`.
-ALLOCATE, RELEASE = "gpuconv_allocate", "gpuconv_release"
+# Functions that scratch comes from and goes back to, and how often there was none; see `compiling`.
+ALLOCATE, RELEASE, REFUSED = "gpuconv_allocate", "gpuconv_release", "gpuconv_refused"
 # Bytes at which scratch begins.
 ALIGNMENT = 64
 COMPARISONS = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
@@ -68,6 +68,7 @@ class Body:
         with self.builder.goto_block(self.first):
             self.builder.branch(self.builder.function.basic_blocks[1])
         self.scratch: list[Any] = []
+        self.refused: Any = None
 
     def variable(self, kind: Any = INDEX, count: int = 1) -> Any:
         with self.builder.goto_block(self.first):
@@ -85,22 +86,35 @@ class Body:
         return from_parts(like, map(self.builder.load, variables))
 
     def allocate(self, size: Any) -> Any:
-        """The address of so many bytes, which take the place of what was allocated here before."""
+        """The address of so many bytes, which take the place of what was allocated here before.
+
+        Where there are none the function returns, as does its caller in the end: what was to be computed is not.
+        """
         builder, slot = self.builder, self.variable()
         with builder.goto_block(self.first):
             builder.store(INDEX(0), slot)
         self.scratch.append(slot)
         self.release(slot)
         room = builder.call(external(self.builder, ALLOCATE, INDEX, [INDEX]), [builder.add(size, INDEX(ALIGNMENT))])
-        with builder.if_then(builder.icmp_signed("==", room, INDEX(0)), likely=False):
-            builder.call(external(self.builder, "llvm.trap", ir.VoidType(), []), [])
         builder.store(room, slot)
+        self.refused = self.refused or builder.append_basic_block("refused")
+        allowed = builder.append_basic_block("allowed")
+        builder.cbranch(builder.icmp_signed("==", room, INDEX(0)), self.refused, allowed)
+        builder.position_at_end(allowed)
         return builder.and_(builder.add(room, INDEX(ALIGNMENT - 1)), INDEX(-ALIGNMENT))
 
     def release(self, slot: Any) -> None:
         self.builder.call(external(self.builder, RELEASE, ir.VoidType(), [INDEX]), [self.builder.load(slot)])
 
     def close(self) -> None:
+        self.leave()
+        if self.refused:
+            self.builder.position_at_end(self.refused)
+            count = self.module.module.globals.get(REFUSED) or ir.GlobalVariable(self.module.module, INDEX, REFUSED)
+            self.builder.atomic_rmw("add", count, INDEX(1), "monotonic")
+            self.leave()
+
+    def leave(self) -> None:
         for slot in self.scratch:
             self.release(slot)
         self.builder.ret_void()

@@ -50,8 +50,9 @@ def save(place: Path | None, code: bytes) -> None:
             with os.fdopen(handle, "wb") as file:
                 file.write(_digest(code) + code)
             os.replace(name, place)
-        except OSError:  # no room left, or Windows, where another process reads the file just now
+        except BaseException:  # no room left, or Windows, where another process reads the file just now; or a signal
             os.unlink(name)
+            raise
 
 
 def _digest(code: bytes) -> bytes:
@@ -59,11 +60,18 @@ def _digest(code: bytes) -> bytes:
 
 
 @functools.cache
+def sources() -> dict[str, bytes]:
+    """The sources of this folder by path, as they are when first asked for: files may change under a process."""
+    folder = Path(__file__).parent
+    found = {str(path): path.read_bytes() for path in sorted(folder.glob("*.py"))}
+    if not found:  # in an archive, or where only what Python has compiled is installed
+        raise RuntimeError(f"there are no sources in {folder}")
+    return found
+
+
+@functools.cache
 def sources_digest() -> bytes:
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.digest()
+    return hashlib.sha256(b"".join(sources().values())).digest()
 
 
 @functools.cache

@@ -27,6 +27,7 @@ from typing import Any
 
 from llvmlite import ir
 
+from gpuconv.backends.cpu import kept
 from gpuconv.backends.cpu.expressions import Body, Expressions, form, from_parts, parts
 from gpuconv.backends.cpu.instructions import INDEX
 
@@ -42,13 +43,16 @@ def module_of(function: FunctionType, arguments: int, name: str) -> ir.Module:
 def definition_of(function: FunctionType) -> ast.FunctionDef:
     """The syntax tree of a function."""
     code = function.__code__
-    return _definitions(code.co_filename)[code.co_name, code.co_firstlineno]
+    found = _definitions(code.co_filename).get((code.co_name, code.co_firstlineno))
+    if found is None:
+        raise RuntimeError(f"{code.co_filename} holds no source of {function.__qualname__}")
+    return found
 
 
 @cache
 def _definitions(path: str) -> dict[tuple[str, int], ast.FunctionDef]:
     """All functions of a file, by name and first line."""
-    tree = ast.parse("".join(linecache.getlines(path)))
+    tree = ast.parse(kept.sources().get(path) or "".join(linecache.getlines(path)))
     found = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     return {(node.name, _first_line(node)): node for node in found}
 
