@@ -280,7 +280,7 @@ def stored_memory(problem: Problem, compiled: Rates) -> int:
     """The result of compiled loops, which round sums of half precision while they store them."""
     if problem.rule.result != "float16" or compiled is not RATES["numba"]:
         return result_memory(problem)
-    # Here, since it loads numba, which these loops need in any case.
+    # Here, since it loads the compiler, which these loops need in any case.
     from gpuconv.backends.cpu import conversions
 
     rounded = problem.outputs * ITEMSIZE["float16"]

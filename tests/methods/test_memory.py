@@ -61,7 +61,7 @@ TAKEN = [
 )
 def test_plans_tell_what_calls_take(name, method, dtype, rng):
     """Never less, and no more than a quarter above, beside what allocators keep."""
-    pytest.importorskip("numba", reason="without compiled loops, plans are tested by tests/methods/test_plan.py")
+    pytest.importorskip("llvmlite", reason="without compiled loops, plans are tested by tests/methods/test_plan.py")
     shape, kernel, options = CASES[name]
     x = np.abs(50 * rng.normal(size=shape)).astype(dtype)
     plan = gpuconv.plan_convolution(x, kernel, method=method, boundary="reflect", **options)
