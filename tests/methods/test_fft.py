@@ -112,6 +112,24 @@ def test_finite_samples_near_the_end_of_the_range_stay_finite(xp, dtype, large, 
 
 
 @pytest.mark.parametrize("method", ["fft", "overlap"])
+@pytest.mark.parametrize(
+    ("shape", "taps"),
+    [((4096,), (65,)), ((300_000,), (20_001,)), ((40_000,), (33,)), ((2, 3000), (1, 9)), ((512, 512), (5, 4))],
+)
+@pytest.mark.parametrize(("dtype", "large"), [("float32", 1e37), ("float64", 1e307), ("complex64", 1e37)])
+def test_one_large_sample_leaves_all_outputs_finite(shape, taps, dtype, large, method):
+    """On the way back a part of the sums overflows, and others do not, the first of a block among them."""
+    x, kernel, expected = np.zeros(shape, dtype), np.zeros(taps), np.zeros(shape)
+    kernel.flat[[0, kernel.size // 2]] = 0.5, 1
+    position = tuple(size // 2 for size in shape)
+    x[position] = large
+    for tap in np.argwhere(kernel):
+        expected[tuple(position + tap - (np.array(taps) - 1) // 2)] = large * kernel[tuple(tap)]
+    result = gpuconv.convolve(x, kernel, method=method)
+    assert_close(result, expected, tolerance=1e-5 * large if dtype != "float64" else 1e-13 * large)
+
+
+@pytest.mark.parametrize("method", ["fft", "overlap"])
 def test_small_samples_are_not_lost(xp, method):
     """Down to where a last digit would be denormal, which some libraries flush to zero."""
     x = make(xp, np.full(64, 1e-30), dtype="float32")

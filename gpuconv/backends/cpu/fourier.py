@@ -122,11 +122,15 @@ def correlate_tile(
     spectra *= spectrum.factor
     sums = transform.inverse(spectra)[window(x.ndim, spans, [span.taps - 1 for span in spans])]
     exact = spectrum.kernel.dtype.kind in "iu"
-    one_each = tuple(0 if axis in transform.axes else slice(None) for axis in range(x.ndim))
-    if not exact and not np.isfinite(sums[one_each]).all():
+    if not exact and not sum_is_finite(sums):
         return False
     target[...] = np.rint(sums, out=sums).astype(target.dtype) if exact else sums
     return True
+
+
+def sum_is_finite(sums: np.ndarray) -> bool:
+    """True if all are, which is found out in no memory; False, too, where they are so large that their sum is not."""
+    return bool(np.isfinite(sums.sum()))
 
 
 def extended_tile(x: np.ndarray, spans: Sequence[Span], lengths: Sequence[int], cval: Any) -> np.ndarray:
@@ -204,7 +208,7 @@ def correlate_rows(
     sums = inverse(spectra, length, axis=-1, workers=workers, overwrite_x=True)[..., span.taps - 1 :]
     whole = rows.shape[-2] * size
     exact = spectrum.kernel.dtype.kind in "iu"
-    if not exact and not np.isfinite(sums[..., 0]).all():
+    if not exact and not sum_is_finite(sums):
         whole = 0  # block by block it is found out which samples are not finite, or too large
     else:
         # A view, as the blocks of each line stand one behind the other.

@@ -161,8 +161,9 @@ class PairedBlocks:
         spectra *= factor
         sums = matrix.inverse(spectra, workers)
         exact, skip = self.kernel.dtype.kind in "iu", self.span.taps - 1
-        # One that is not finite is in every sum of its complex block.
-        finite = np.repeat(np.isfinite(sums.reshape(len(sums), -1)[:, skip]), self.per_complex)
+        # Sums of real and imaginary parts, since an overflow on the way back is in some outputs only (`nonfinite`).
+        parts = sums.reshape(len(sums), -1).view(sums.real.dtype)
+        finite = np.repeat(np.isfinite(parts.sum(axis=-1)), self.per_complex)
         for row, fine, (line, outputs, part) in zip(self._rows(sums), finite, items, strict=False):
             values = row[skip : skip + part.count]
             if not (exact or fine):

@@ -112,8 +112,7 @@ def correlate_block(transform: BlockTransform, block: Any, spectrum: KernelSpect
         return cast(home, home.xp.round(result), kernel_dtype)
     if not is_lazy(home):
         result = _multiply_back(transform, transform.forward(block), spectrum, spans)
-        one_each = tuple(0 if axis in transform.axes else slice(None) for axis in range(block.ndim))
-        if all_finite(home, result[one_each]):
+        if all_finite(home, result):
             return result
     clean, mask = split_finite(home, block)
     result = _multiply_scaled(transform, clean, spectrum, spans)

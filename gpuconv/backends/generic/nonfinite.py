@@ -8,10 +8,10 @@ from gpuconv.core.namespace import Home
 
 
 def all_finite(home: Home, outputs: Any) -> bool:
-    """True when one output of every transformed block shows that all of the block is finite.
+    """True when no output of a transform is NaN or infinite.
 
-    An inverse transform sums all frequencies into every output, and a forward one all samples into every frequency:
-    a single NaN, infinity or overflow, in whichever of them, leaves no output finite.
+    A NaN or an infinity among the samples leaves no output finite, but one output does not stand for all: a sum that
+    overflows on the way back is a part of some outputs and of others not.
     """
     xp = home.xp
     return bool(xp.all(xp.isfinite(outputs)))
