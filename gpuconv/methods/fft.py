@@ -6,7 +6,7 @@ from math import prod, sqrt
 from typing import Any
 
 from gpuconv.backends import registry
-from gpuconv.core.dtypes import EPS, ITEMSIZE, complex_of, is_complex, largest_magnitude
+from gpuconv.core.dtypes import EPS, ITEMSIZE, complex_of, is_complex, largest_magnitude, real_of
 from gpuconv.core.frequencies import blocks_together, calls_at_once, fast_length, in_pairs, pairs_together
 from gpuconv.core.namespace import cast, home_of
 from gpuconv.core.problem import Problem
@@ -163,16 +163,25 @@ def _memory(problem: Problem, lengths: tuple[int, ...], count: int, entries: int
     return memory + (extension_memory(problem) if count == 1 else 0)
 
 
+# scipy.fft works out as many lines at a time as fit such a vector.
+_VECTOR_BYTES = 16
+
+
 def _memory_in_place(problem: Problem, lengths: tuple[int, ...], dtype: str, entries: int) -> int:
     """The same of one block of a NumPy array, whose spectrum is multiplied and transformed back in place."""
     block = prod(lengths) * ITEMSIZE[dtype]
-    # The extended image or what comes back, the spectrum, and of a line what it is worked out in. Transforms of several
-    # axes back to real samples copy the spectrum before.
+    # The extended image or what comes back, the spectrum, and of lines what they are worked out in: several at once
+    # where there are so many. Transforms of several axes back to real samples copy the spectrum before.
     is_real = not is_complex(dtype)
     blocks = 2 + (len(lengths) > 1 and is_real) - (not is_real and not problem.extends)
     rounded = problem.outputs * ITEMSIZE[problem.rule.accumulator] if problem.exact else 0
     cast = prod(problem.shape) * ITEMSIZE[problem.dtype] * problem.swapped if problem.exact else cast_memory(problem)
-    line = (1 + is_real) * lengths[0] * ITEMSIZE[dtype] if len(lengths) == 1 else 0
+    line = 0
+    if len(lengths) == 1:
+        vector = _VECTOR_BYTES // ITEMSIZE[real_of(dtype)]
+        at_once = vector if entries >= vector else 1
+        twice = is_real or at_once > 1 or not problem.extends
+        line = (1 + twice) * at_once * lengths[0] * ITEMSIZE[dtype]
     # An eighth for what the transforms need besides, and what the allocator keeps.
     return (blocks * block * entries + block + line + cast) * 9 // 8 + result_memory(problem) + rounded
 

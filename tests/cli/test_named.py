@@ -138,7 +138,8 @@ def test_stacks_are_filtered_page_by_page_or_across(tmp_path, capsys, rng):
     words = (tmp_path / "in.tif", tmp_path / "out.npy")
     floats = samples.astype(np.float32)
     assert_done(command(capsys, "blur", *words, "--sigma", "1,2"))
-    np.testing.assert_array_equal(np.load(words[1]), filters.gaussian(floats, (1, 2), axes=(1, 2)))
+    # Pages that are small images are matrix products, which round once where passes round twice.
+    np.testing.assert_allclose(np.load(words[1]), filters.gaussian(floats, (1, 2), axes=(1, 2)), rtol=2**-23)
     assert_done(command(capsys, "blur", *words, "--sigma", "1,2,0", "--across-pages"))
     np.testing.assert_array_equal(np.load(words[1]), filters.gaussian(floats, (1, 2, 0)))
     assert_done(command(capsys, "filter", "sobel", *words, "--axis", "0", "--across-pages"))

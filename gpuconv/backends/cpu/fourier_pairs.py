@@ -24,6 +24,7 @@ from gpuconv.backends.generic.fourier import BlockTransform, KernelSpectrum, cor
 from gpuconv.backends.threads import thread_count
 from gpuconv.core.boundary import Piece, Span, extend, pieces
 from gpuconv.core.frequencies import calls_at_once, pairs_together
+from gpuconv.core.namespace import NUMPY
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ class PairedBlocks:
         """One block whose outputs are not finite, or too large on the way: found out which."""
         here = Span(0, part.size, part.taps, part.first, part.count, part.boundary)
         spectrum = KernelSpectrum.of(self.transform, self.kernel.ravel(), 1, (here,))
-        return correlate_block(self.transform, extend(np, line, here, self.cval), spectrum, (here,))
+        return correlate_block(self.transform, extend(NUMPY.xp, line, here, self.cval), spectrum, (here,))
 
 
 def load(row: np.ndarray, line: np.ndarray, span: Span, cval: Any) -> None:

@@ -37,8 +37,8 @@ def why_not(shape: tuple[int, ...], dtype: np.dtype, bank: Sequence[Any], spans:
         return f"there is a matrix for each of two axes, these are {len(spans)} of {len(shape)}"
     if sum(taps.size for taps in bank) < FEWEST_TAPS:
         return f"fewer than {FEWEST_TAPS} taps are faster in loops"
-    (rows, columns), between = shape, spans[0].count
-    if max(between * rows * columns, between * columns * spans[1].count) > LARGEST:
+    (rows, columns), (between, beside) = shape, (span.count for span in sorted(spans, key=lambda span: span.axis))
+    if max(between * rows * columns, between * columns * beside) > LARGEST:
         return f"a product of more than {LARGEST} multiply-adds is no small one"
     if not all(np.isfinite(taps).all() for taps in bank):
         return "taps that are not finite would meet the zeros beside them"
@@ -67,7 +67,8 @@ def _matrix(taps: bytes, span: Span) -> np.ndarray:
 
 def product_loop(bank: Sequence[np.ndarray], spans: Sequence[Span], otherwise: Loop) -> Loop:
     """A function ``(x, cval)`` for a fill value of zero; `otherwise` is for images that are not finite."""
-    left, right = (matrix(taps, span) for taps, span in zip(bank, spans, strict=True))
+    by_axis = sorted(zip(bank, spans, strict=True), key=lambda line: line[1].axis)
+    left, right = (matrix(taps, span) for taps, span in by_axis)
     right = right.T
 
     def loop(x: np.ndarray, cval: Any) -> np.ndarray:
